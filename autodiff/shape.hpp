@@ -12,12 +12,15 @@ namespace jacquard {
 class Shape {
  public:
   Shape() = default;
-  // Throws ShapeError for a negative size or more than kMaxElements elements.
+  // Throws ShapeError for a negative size, more than kMaxElements elements or more than
+  // kMaxRank axes.
   Shape(std::initializer_list<std::int64_t> sizes);
   explicit Shape(std::vector<std::int64_t> sizes);
 
   // 2^40: far above what fits in memory, far below where products of sizes overflow.
   static constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
+  // Kernels keep their loop counters in arrays of this length.
+  static constexpr int kMaxRank = 12;
 
   int rank() const { return static_cast<int>(sizes_.size()); }
   std::int64_t size() const { return size_; }  // number of elements

@@ -1,0 +1,67 @@
+// Builds elementwise ops from one scalar function each. Arity, broadcasting shape, kernels in
+// three precisions, dependence of rows and batching follow.
+#pragma once
+
+#include "autodiff/loops.hpp"
+#include "autodiff/op.hpp"
+
+namespace jacquard {
+
+// The rules that all elementwise ops share.
+Shape elementwise_shape(const Op& op, std::span<const Shape* const> in, const Attributes&);
+int elementwise_examples(const ExampleCall& call);
+Expr elementwise_batch(const Call& call, std::span<const Expr> in,
+                       const std::vector<bool>& batched);
+// No input receives a gradient.
+std::vector<Expr> no_gradient(const Call& call, Expr g);
+
+// A kernel from a scalar function of one, two or three numbers of the same type.
+template <class F>
+constexpr Kernel scalar1(F) {
+  return kernel([](const auto& c) {
+    loops::map1(c.context.pool, c.shape, c.out, c.in[0], [](auto x) { return F{}(x); });
+  });
+}
+template <class F>
+constexpr Kernel scalar2(F) {
+  return kernel([](const auto& c) {
+    loops::map2(c.context.pool, c.shape, c.out, c.in[0], c.in[1],
+                [](auto x, auto y) { return F{}(x, y); });
+  });
+}
+template <class F>
+constexpr Kernel scalar3(F) {
+  return kernel([](const auto& c) {
+    loops::map3(c.context.pool, c.shape, c.out, c.in[0], c.in[1], c.in[2],
+                [](auto x, auto y, auto z) { return F{}(x, y, z); });
+  });
+}
+
+// gradient() looks through it: an adjoint masked by where() stays masked on its way back.
+extern const Op where_op;
+
+struct ElementwiseFields {
+  std::string_view name;
+  int arity = 1;
+  Kernel kernel;
+  std::vector<Expr> (*derivative)(const Call&, Expr g);
+  std::span<const Domain> domains = {};
+  bool commutative = false;
+  bool held = false;
+};
+
+constexpr Op elementwise(const ElementwiseFields& fields) {
+  return Op{.name = fields.name,
+            .arity = fields.arity,
+            .shape = elementwise_shape,
+            .derivative = fields.derivative,
+            .kernel = fields.kernel,
+            .examples = elementwise_examples,
+            .batch = elementwise_batch,
+            .elementwise = true,
+            .commutative = fields.commutative,
+            .held = fields.held,
+            .domains = fields.domains};
+}
+
+}  // namespace jacquard

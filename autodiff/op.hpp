@@ -1,0 +1,174 @@
+// Op: the whole description of one operation, in one place.
+//
+// Everything else the engine knows about an operation follows from this struct: equality, hashing,
+// printing, broadcasting and accumulation of adjoints, gradient tests, execution in three
+// precisions. An op is a constant; its identity is its address. There is no list of ops beside
+// all_ops(), which the tests walk.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "autodiff/attribute.hpp"
+#include "autodiff/number.hpp"
+#include "autodiff/shape.hpp"
+
+namespace jacquard {
+
+class ThreadPool;
+class Tape;
+struct Op;
+
+using NodeId = std::int32_t;
+
+// A handle on a node of a tape. Cheap to copy; an empty one means "nothing", as in a derivative
+// rule whose input receives no gradient.
+struct Expr {
+  Tape* tape = nullptr;
+  NodeId id = -1;
+
+  explicit operator bool() const { return tape != nullptr; }
+  bool operator==(const Expr&) const = default;
+  const Shape& shape() const;
+  const Op& op() const;
+};
+
+// What a rule sees of a node that stands on a tape.
+struct Call {
+  std::span<const Expr> in;
+  Expr out;
+  const Attributes& attributes;
+};
+
+// What a run of a tape is given beside its inputs. Random draws are pure functions of
+// (seed, stream, step, element index).
+struct RunContext {
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  ThreadPool* pool = nullptr;  // nullptr: everything on the calling thread
+};
+
+template <class T>
+struct Operand {
+  const Shape* shape;
+  const T* data;
+};
+
+template <class T>
+struct KernelCall {
+  std::span<const Operand<T>> in;
+  const Shape& shape;  // of the result
+  T* out;
+  const Attributes& attributes;
+  const RunContext& context;
+  T* workspace = nullptr;  // scratch memory that a prepared call asked for
+};
+
+// One computation in the three precisions. Allocates nothing in float and double.
+struct Kernel {
+  void (*float_kernel)(const KernelCall<float>&) = nullptr;
+  void (*double_kernel)(const KernelCall<double>&) = nullptr;
+  void (*quad_kernel)(const KernelCall<Quad>&) = nullptr;
+
+  explicit constexpr operator bool() const { return float_kernel != nullptr; }
+  void operator()(const KernelCall<float>& call) const { float_kernel(call); }
+  void operator()(const KernelCall<double>& call) const { double_kernel(call); }
+  void operator()(const KernelCall<Quad>& call) const { quad_kernel(call); }
+};
+
+// A call made ready for many runs, when its shapes are known: what plans execute where an op has
+// something faster than its plain kernel. Running it allocates nothing.
+template <class T>
+struct Prepared {
+  std::int64_t workspace = 0;  // numbers of scratch memory
+  std::function<void(const KernelCall<T>&)> run;
+};
+
+// A kernel from one generic lambda `[](const auto& call)`, without captures.
+template <class Function>
+constexpr Kernel kernel(Function) {
+  return {[](const KernelCall<float>& call) { Function{}(call); },
+          [](const KernelCall<double>& call) { Function{}(call); },
+          [](const KernelCall<Quad>& call) { Function{}(call); }};
+}
+
+// Where an automatic test may sample an input: the interval, away from poles and cuts; whole
+// numbers where the input counts something.
+struct Domain {
+  double low = -2, high = 2;
+  bool whole = false;
+};
+
+// One way to call an op, for its automatic test.
+struct Sample {
+  std::vector<Shape> shapes;
+  Attributes attributes;
+};
+
+// How the rows of the result depend on the rows of the inputs. The example axis of an input that
+// does not depend on the examples is kNoAxis; a result whose rows depend on several examples is
+// kMixes.
+constexpr int kNoAxis = -1;
+constexpr int kMixes = -2;
+
+struct ExampleCall {
+  std::span<const Shape* const> in;
+  std::span<const int> axes;  // of the inputs
+  const Shape& shape;         // of the result
+  const Attributes& attributes;
+};
+
+// The shapes of a call, for rules that need no more.
+struct ShapeCall {
+  std::span<const Shape* const> in;
+  const Shape& shape;
+  const Attributes& attributes;
+};
+
+constexpr int kAnyArity = -1;
+
+struct Op {
+  std::string_view name;
+  int arity = 1;
+
+  // The shape of the result. Throws ShapeError.
+  Shape (*shape)(const Op&, std::span<const Shape* const>, const Attributes&) = nullptr;
+
+  // The vector-Jacobian product: one adjoint per input, of the result's or the input's shape (the
+  // engine sums over broadcast axes); an empty Expr where no gradient flows. Graph in, graph out.
+  // nullptr: not differentiable, and gradient() says so by name.
+  std::vector<Expr> (*derivative)(const Call&, Expr g) = nullptr;
+
+  // The plain definition of the value, the reference of all plans.
+  Kernel kernel = {};
+
+  // What plans run instead, where there is something faster.
+  Prepared<float> (*prepare_float)(const ShapeCall&) = nullptr;
+  Prepared<double> (*prepare_double)(const ShapeCall&) = nullptr;
+
+  // The example axis of the result, kNoAxis or kMixes.
+  int (*examples)(const ExampleCall&) = nullptr;
+
+  // The same call with one more leading axis on the inputs marked `batched`, the result having it
+  // as well. nullptr, or an empty result: done slice by slice.
+  Expr (*batch)(const Call&, std::span<const Expr> in, const std::vector<bool>& batched) = nullptr;
+
+  // Result element = function of the input elements at the same (broadcast) place.
+  bool elementwise = false;
+  // Inputs may be exchanged; the tape stores them in one order.
+  bool commutative = false;
+  // Held at its base value while a gradient check takes differences: its derivative is zero or
+  // stopped by definition, not by calculus.
+  bool held = false;
+
+  std::span<const Domain> domains = {};  // per input, the last one repeated; empty: the default
+  std::vector<Sample> (*samples)() = nullptr;  // elementwise ops need none
+};
+
+// Every op of the engine, in the order of the families' files.
+std::vector<const Op*> all_ops();
+
+}  // namespace jacquard

@@ -1,0 +1,245 @@
+#include "autodiff/ops/contract_products.hpp"
+
+#include <optional>
+
+#include "autodiff/error.hpp"
+#include "autodiff/ops/contract_loops.hpp"
+#include "autodiff/products.hpp"
+#include "autodiff/subscripts.hpp"
+
+namespace jacquard {
+namespace {
+
+// The indices of a product c[l, m, n] = sum_k a[l, m, k] b[l, n, k], each group in one order.
+struct Groups {
+  std::string batch, rows, columns, inner;
+};
+
+// An operand, or the result, seen as a stack of matrices: one step per group.
+struct Layout {
+  std::int64_t batch = 0, rows = 0, columns = 0;
+};
+
+// Subscripts and shapes of a call of two operands, without axes of size 1.
+struct Pair {
+  std::string a, b, out;
+  std::array<std::int64_t, 128> size{};
+
+  Pair(const Subscripts& s, std::span<const Shape* const> in) {
+    const std::vector<const Shape*> shapes(in.begin(), in.end());
+    const auto keep = [&](const std::string& from, std::string& to) {
+      for (const char c : from) {
+        const std::int64_t n = index_size(s, shapes, c);
+        size[static_cast<std::size_t>(c)] = n;
+        if (n != 1) to += c;
+      }
+    };
+    keep(s.inputs[0], a);
+    keep(s.inputs[1], b);
+    keep(s.output, out);
+  }
+
+  std::int64_t count(const std::string& indices) const {
+    std::int64_t n = 1;
+    for (const char c : indices) n *= size[static_cast<std::size_t>(c)];
+    return n;
+  }
+
+  std::int64_t step_of(const std::string& labels, char index) const {
+    return count(labels.substr(labels.find(index) + 1));
+  }
+
+  // The step of a group of indices walked as one, where the axes lie so.
+  std::optional<std::int64_t> merged_step(const std::string& labels,
+                                          const std::string& group) const {
+    if (group.empty()) return 0;
+    std::int64_t step = step_of(labels, group.back());
+    const std::int64_t innermost = step;
+    for (std::size_t i = group.size() - 1; i > 0; --i) {
+      step *= size[static_cast<std::size_t>(group[i])];
+      if (step_of(labels, group[i - 1]) != step) return std::nullopt;
+    }
+    return innermost;
+  }
+
+  std::optional<Layout> layout(const std::string& labels, const std::string& batch,
+                               const std::string& rows, const std::string& columns) const {
+    const auto l = merged_step(labels, batch), r = merged_step(labels, rows),
+               c = merged_step(labels, columns);
+    if (!l || !r || !c) return std::nullopt;
+    return Layout{*l, *r, *c};
+  }
+};
+
+bool contains(const std::string& text, char c) { return text.find(c) != text.npos; }
+
+bool repeats(const std::string& text) {
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (text.find(text[i], i + 1) != text.npos) return true;
+  return false;
+}
+
+// nullopt where the contraction is no matrix product: an index of one operand alone is summed, or
+// one is repeated within an operand, or nothing is summed.
+std::optional<Groups> groups_of(const Pair& pair) {
+  if (repeats(pair.a) || repeats(pair.b)) return std::nullopt;
+  Groups g;
+  for (const char c : pair.out)
+    (contains(pair.a, c) ? (contains(pair.b, c) ? g.batch : g.rows) : g.columns) += c;
+  for (const char c : pair.a)
+    if (!contains(pair.out, c)) {
+      if (!contains(pair.b, c)) return std::nullopt;
+      g.inner += c;
+    }
+  for (const char c : pair.b)
+    if (!contains(pair.out, c) && !contains(pair.a, c)) return std::nullopt;
+  if (g.inner.empty()) return std::nullopt;
+  return g;
+}
+
+// Copies a tensor with axes `from` into the order `to`.
+struct Reorder {
+  loops::Nest<1> nest;
+  Reorder(const Pair& pair, const std::string& from, const std::string& to) {
+    for (const char c : to)
+      nest.add(pair.size[static_cast<std::size_t>(c)], {pair.step_of(from, c)});
+  }
+
+  template <class T>
+  void run(ThreadPool* pool, const T* from, T* to) const {
+    const int outer = std::max(0, nest.rank - 1);
+    const auto last = static_cast<std::size_t>(outer);
+    const std::int64_t run = nest.rank == 0 ? 1 : nest.size[last];
+    const std::int64_t step = nest.rank == 0 ? 1 : nest.stride[0][last];
+    loops::pieces(pool, nest.total(outer), std::max<std::int64_t>(1, loops::kGrain / run),
+                  [&](std::int64_t a, std::int64_t b) {
+                    for (std::int64_t r = a; r < b; ++r) {
+                      const T* p = from + nest.offsets(r, outer)[0];
+                      for (std::int64_t i = 0; i < run; ++i) to[r * run + i] = p[i * step];
+                    }
+                  });
+  }
+};
+
+// One factor of the product: read in place, or copied into scratch memory first.
+struct Factor {
+  std::int64_t leading = 0, batch_stride = 0;
+  bool transposed = false;
+  std::optional<Reorder> copy;
+  std::int64_t scratch = 0;  // its offset in the workspace
+
+  // `first` and `second` are the groups that make the rows and columns of the factor.
+  Factor(const Pair& pair, const std::string& labels, const std::string& batch,
+         const std::string& first, const std::string& second, std::int64_t& workspace) {
+    const std::int64_t m = pair.count(first), n = pair.count(second);
+    if (const auto layout = pair.layout(labels, batch, first, second)) {
+      batch_stride = layout->batch;
+      if (n == 1 ? layout->rows >= 1 : layout->columns == 1 && (m == 1 || layout->rows >= n)) {
+        leading = m == 1 ? n : layout->rows;
+        return;
+      }
+      if (m == 1 ? layout->columns >= 1 : layout->rows == 1 && (n == 1 || layout->columns >= m)) {
+        leading = n == 1 ? m : layout->columns;
+        transposed = true;
+        return;
+      }
+    }
+    copy.emplace(pair, labels, batch + first + second);
+    leading = n;
+    batch_stride = m * n;
+    scratch = workspace;
+    workspace += pair.count(batch) * m * n;
+  }
+
+  template <class T>
+  ProductFactor<T> ready(ThreadPool* pool, const T* data, T* workspace) const {
+    if (copy) {
+      copy->run(pool, data, workspace + scratch);
+      data = workspace + scratch;
+    }
+    return {data, leading, batch_stride, transposed};
+  }
+};
+
+struct MatrixContraction {
+  ProductShape shape;
+  std::optional<Factor> a, b;
+  std::int64_t leading = 0, batch_stride = 0;
+  std::optional<Reorder> reorder;  // from [batch, rows, columns] in scratch memory to the result
+  std::int64_t scratch = 0, workspace = 0;
+
+  MatrixContraction(const Pair& pair, const Groups& g) {
+    shape = {pair.count(g.batch), pair.count(g.rows), pair.count(g.columns), pair.count(g.inner)};
+    a.emplace(pair, pair.a, g.batch, g.rows, g.inner, workspace);
+    b.emplace(pair, pair.b, g.batch, g.inner, g.columns, workspace);
+    const auto layout = pair.layout(pair.out, g.batch, g.rows, g.columns);
+    if (layout && (shape.n == 1 || layout->columns == 1) &&
+        (shape.n != 1 || shape.m == 1 || layout->rows >= 1)) {
+      leading = shape.m == 1 ? shape.n : layout->rows;
+      batch_stride = layout->batch;
+      if (leading >= shape.n && (shape.batch == 1 || batch_stride >= shape.m * leading)) return;
+    }
+    reorder.emplace(pair, g.batch + g.rows + g.columns, pair.out);
+    leading = shape.n;
+    batch_stride = shape.m * shape.n;
+    scratch = workspace;
+    workspace += shape.batch * shape.m * shape.n;
+  }
+
+  template <class T>
+  void run(const KernelCall<T>& call) const {
+    ThreadPool& pool = *call.context.pool;
+    T* result = reorder ? call.workspace + scratch : call.out;
+    product<T>(pool, shape, a->ready(&pool, call.in[0].data, call.workspace),
+               b->ready(&pool, call.in[1].data, call.workspace), {result, leading, batch_stride});
+    if (reorder) reorder->run(&pool, result, call.out);
+  }
+};
+
+template <class T>
+Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
+  const Pair pair(s, call.in);
+  if (const auto groups = groups_of(pair)) {
+    // The result is written in place where its rows come before its columns.
+    Groups g = *groups;
+    const bool swap = !g.rows.empty() && !g.columns.empty() &&
+                      pair.out.find(g.columns.back()) < pair.out.find(g.rows.back());
+    Pair turned = pair;
+    if (swap) {
+      std::swap(turned.a, turned.b);
+      std::swap(g.rows, g.columns);
+    }
+    const MatrixContraction contraction(turned, g);
+    return {contraction.workspace, [contraction, swap](const KernelCall<T>& c) {
+              if (!swap) return contraction.run(c);
+              const std::array<Operand<T>, 2> in{c.in[1], c.in[0]};
+              contraction.run(KernelCall<T>{in, c.shape, c.out, c.attributes, c.context,
+                                            c.workspace});
+            }};
+  }
+  const PlainContraction<2> plain(s, {call.in[0], call.in[1]});
+  return {0, [plain](const KernelCall<T>& c) {
+            plain.run<T>(c.context.pool, {c.in[0].data, c.in[1].data}, c.out);
+          }};
+}
+
+}  // namespace
+
+template <class T>
+Prepared<T> prepare_contraction(const ShapeCall& call) {
+  const Subscripts s = Subscripts::parse(call.attributes.text("subscripts"));
+  if (s.inputs.size() == 2) return two_operands<T>(s, call);
+  if (s.inputs.size() == 1) {
+    const PlainContraction<1> plain(s, {call.in[0]});
+    return {0, [plain](const KernelCall<T>& c) {
+              plain.run<T>(c.context.pool, {c.in[0].data}, c.out);
+            }};
+  }
+  throw InternalError(cat("contract: '", s.text(), "' reached a plan with ", s.inputs.size(),
+                          " operands; it must be taken apart before"));
+}
+
+template Prepared<float> prepare_contraction<float>(const ShapeCall&);
+template Prepared<double> prepare_contraction<double>(const ShapeCall&);
+
+}  // namespace jacquard

@@ -1,0 +1,245 @@
+// Reductions over axes, what is composed of them, and the mask of the largest elements.
+//
+// Axes are stored counted from the end, so that a leading axis added by batching changes nothing.
+#include <algorithm>
+#include <array>
+
+#include "autodiff/error.hpp"
+#include "autodiff/loops.hpp"
+#include "autodiff/ops.hpp"
+#include "autodiff/ops/families.hpp"
+
+namespace jacquard {
+namespace {
+
+using Flags = std::array<bool, Shape::kMaxRank>;
+
+Flags reduced_axes(const Shape& shape, const Attributes& attributes) {
+  Flags flags{};
+  for (const std::int64_t axis : attributes.integers("axes"))
+    flags[static_cast<std::size_t>(axis + shape.rank())] = true;
+  return flags;
+}
+
+Shape reduced_shape(const Op& op, std::span<const Shape* const> in, const Attributes& attributes) {
+  const Shape& shape = *in[0];
+  const bool keepdims = attributes.integer("keepdims") != 0;
+  for (const std::int64_t axis : attributes.integers("axes"))
+    if (axis >= 0 || axis + shape.rank() < 0)
+      throw InternalError(cat(op.name, ": axis ", axis, " is not one of ", shape));
+  const Flags flags = reduced_axes(shape, attributes);
+  std::vector<std::int64_t> sizes;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (!flags[static_cast<std::size_t>(i)])
+      sizes.push_back(shape[i]);
+    else if (keepdims)
+      sizes.push_back(1);
+  }
+  return Shape(std::move(sizes));
+}
+
+int reduced_examples(const ExampleCall& call) {
+  if (call.axes[0] == kNoAxis) return kNoAxis;
+  const Flags flags = reduced_axes(*call.in[0], call.attributes);
+  if (flags[static_cast<std::size_t>(call.axes[0])]) return kMixes;
+  if (call.attributes.integer("keepdims") != 0) return call.axes[0];
+  return call.axes[0] - static_cast<int>(std::count(flags.begin(), flags.begin() + call.axes[0],
+                                                    true));
+}
+
+// The call is the same on a tensor with one more leading axis.
+Expr same_batched(const Call& call, std::span<const Expr> in, const std::vector<bool>&) {
+  return call.out.tape->append(call.out.op(), {in.begin(), in.end()}, call.attributes);
+}
+
+std::vector<Sample> reduction_samples() {
+  const auto with = [](Axes axes, std::int64_t keepdims) {
+    return Attributes{{"axes", std::move(axes)}, {"keepdims", keepdims}};
+  };
+  return {{{{2, 3}}, with({-1}, 0)},       {{{2, 3}}, with({-2}, 1)},
+          {{{2, 3}}, with({-2, -1}, 0)},   {{{2, 3, 2}}, with({-3, -1}, 0)},
+          {{{2, 3, 2}}, with({-2}, 0)},    {{{1, 4}}, with({-1}, 1)},
+          {{{3, 1}}, with({-2}, 0)},       {{{2, 2, 2, 2}}, with({-4, -2}, 1)},
+          {{{5}}, with({-1}, 0)}};
+}
+
+template <class How>
+constexpr Kernel reduction_kernel(How) {
+  return kernel([](const auto& c) {
+    loops::reduce<How>(c.context.pool, *c.in[0].shape,
+                       reduced_axes(*c.in[0].shape, c.attributes), c.in[0].data, c.out);
+  });
+}
+
+// Brings a reduced tensor back to where it broadcasts against the input of the reduction.
+Expr spread(const Call& call, Expr reduced) {
+  std::vector<std::int64_t> sizes = call.in[0].shape().sizes();
+  for (const std::int64_t axis : call.attributes.integers("axes"))
+    sizes[sizes.size() - static_cast<std::size_t>(-axis)] = 1;
+  return reshape(reduced, Shape(std::move(sizes)));
+}
+
+std::vector<Expr> extremum_derivative(const Call& call, Expr g) {
+  const Expr mask = equal(call.in[0], spread(call, call.out));
+  const Expr ties = sum(mask, call.attributes.integers("axes"), true);
+  return {where(mask, spread(call, g) / ties, constant(*g.tape, 0.0))};
+}
+
+constexpr Op reduction(std::string_view name, Kernel value,
+                       std::vector<Expr> (*derivative)(const Call&, Expr)) {
+  return Op{.name = name,
+            .shape = reduced_shape,
+            .derivative = derivative,
+            .kernel = value,
+            .examples = reduced_examples,
+            .batch = same_batched,
+            .samples = reduction_samples};
+}
+
+constinit const Op sum_op =
+    reduction("sum", reduction_kernel(loops::Add{}), [](const Call& call, Expr g) {
+      return std::vector<Expr>{broadcast_to(spread(call, g), call.in[0].shape())};
+    });
+constinit const Op max_op =
+    reduction("max", reduction_kernel(loops::Maximum{}), extremum_derivative);
+constinit const Op min_op =
+    reduction("min", reduction_kernel(loops::Minimum{}), extremum_derivative);
+
+// Marks the k largest of each row; the first wins among equal ones, NaN is never chosen.
+template <class T>
+void mark_largest(const T* x, std::int64_t count, std::int64_t k, T* out) {
+  std::fill(out, out + count, T(0));
+  for (std::int64_t chosen = 0; chosen < k; ++chosen) {
+    std::int64_t best = -1;
+    for (std::int64_t i = 0; i < count; ++i)
+      if (out[i] == T(0) && x[i] == x[i] && (best < 0 || x[i] > x[best])) best = i;
+    if (best < 0) return;
+    out[best] = T(1);
+  }
+}
+
+constinit const Op top_k_op{
+    .name = "top_k",
+    .shape =
+        [](const Op&, std::span<const Shape* const> in, const Attributes& attributes) {
+          const std::int64_t k = attributes.integer("k");
+          if (in[0]->rank() == 0) throw ShapeError("top_k: a scalar has no axis to choose from");
+          const std::int64_t n = (*in[0])[in[0]->rank() - 1];
+          if (k < 0 || k > n)
+            throw ShapeError(cat("top_k: k = ", k, " of ", n, " elements in ", *in[0],
+                                 "; k must lie between 0 and ", n));
+          return *in[0];
+        },
+    .derivative = [](const Call&, Expr) { return std::vector<Expr>(1); },
+    .kernel = kernel([](const auto& c) {
+      if (c.shape.size() == 0) return;
+      const std::int64_t n = c.shape[c.shape.rank() - 1], rows = c.shape.size() / n;
+      const std::int64_t k = c.attributes.integer("k");
+      loops::pieces(c.context.pool, rows, std::max<std::int64_t>(1, loops::kGrain / (n * (k + 1))),
+                    [&](std::int64_t a, std::int64_t b) {
+                      for (std::int64_t r = a; r < b; ++r)
+                        mark_largest(c.in[0].data + r * n, n, k, c.out + r * n);
+                    });
+    }),
+    .examples =
+        [](const ExampleCall& call) {
+          return call.axes[0] == call.shape.rank() - 1 ? kMixes : call.axes[0];
+        },
+    .batch = same_batched,
+    .held = true,
+    .samples =
+        [] {
+          return std::vector<Sample>{{{{2, 5}}, {{"k", std::int64_t{2}}}},
+                                     {{{3, 2, 4}}, {{"k", std::int64_t{1}}}},
+                                     {{{4}}, {{"k", std::int64_t{4}}}}};
+        },
+};
+
+Expr reduce_with(const Op& op, Expr x, const Axes& axes, bool keepdims) {
+  const std::string name(op.name);
+  const int rank = x.shape().rank();
+  Flags flags{};
+  for (const std::int64_t axis : axes) {
+    bool& flag = flags[static_cast<std::size_t>(normal_axis(name.c_str(), axis, rank))];
+    if (flag) throw ShapeError(cat(name, ": axis ", axis, " is named twice"));
+    flag = true;
+  }
+  Axes normal;
+  for (int i = 0; i < rank; ++i)
+    if (axes.empty() || flags[static_cast<std::size_t>(i)]) normal.push_back(i - rank);
+  if (normal.empty()) return x;
+  return x.tape->append(op, {x},
+                        {{"axes", normal}, {"keepdims", std::int64_t{keepdims ? 1 : 0}}});
+}
+
+std::int64_t reduced_count(Expr x, const Axes& axes) {
+  if (axes.empty()) return x.shape().size();
+  std::int64_t count = 1;
+  for (const std::int64_t axis : axes) count *= x.shape()[normal_axis("mean", axis, x.shape().rank())];
+  return count;
+}
+
+Expr extremum(const Op& op, Expr x, const Axes& axes, bool keepdims) {
+  const Expr result = reduce_with(op, x, axes, keepdims);
+  if (x.shape().size() == 0 && result.shape().size() > 0)
+    throw ShapeError(cat(op.name, ": no elements to choose from in ", x.shape()));
+  return result;
+}
+
+// A shift that keeps exp from overflowing; it cancels in every result, so it has no gradient.
+Expr safe_shift(Expr x, const Axes& axes) {
+  const Expr m = max(x, axes, true), zero = constant(*x.tape, 0.0);
+  return stop_gradient(where(equal(m - m, zero), m, zero));
+}
+
+}  // namespace
+
+Expr sum(Expr x, const Axes& axes, bool keepdims) { return reduce_with(sum_op, x, axes, keepdims); }
+
+Expr mean(Expr x, const Axes& axes, bool keepdims) {
+  const std::int64_t count = reduced_count(x, axes);
+  if (count == 0) throw ShapeError(cat("mean: no elements to average in ", x.shape()));
+  return sum(x, axes, keepdims) / static_cast<double>(count);
+}
+
+Expr max(Expr x, const Axes& axes, bool keepdims) { return extremum(max_op, x, axes, keepdims); }
+Expr min(Expr x, const Axes& axes, bool keepdims) { return extremum(min_op, x, axes, keepdims); }
+
+Expr logsumexp(Expr x, const Axes& axes, bool keepdims) {
+  const Expr shift = safe_shift(x, axes);
+  const Expr result = log(sum(exp(x - shift), axes, true)) + shift;
+  return keepdims ? result : reshape(result, sum(x, axes, false).shape());
+}
+
+Expr softmax(Expr x, std::int64_t axis) {
+  const Expr e = exp(x - safe_shift(x, {axis}));
+  return e / sum(e, {axis}, true);
+}
+
+Expr log_softmax(Expr x, std::int64_t axis) {
+  const Expr shifted = x - safe_shift(x, {axis});
+  return shifted - log(sum(exp(shifted), {axis}, true));
+}
+
+Expr sqnorm(Expr x) {
+  Axes axes;
+  if (x.shape().rank() == 0)
+    throw ShapeError("sqnorm: a scalar has no batch axis; use square()");
+  for (int i = 1; i < x.shape().rank(); ++i) axes.push_back(i);
+  return axes.empty() ? square(x) : sum(square(x), axes);
+}
+
+Expr norm(Expr x) {
+  const Expr s = sqnorm(x), zero = constant(*x.tape, 0.0);
+  const Expr positive = greater(s, zero);
+  return where(positive, sqrt(s), zero);
+}
+
+Expr top_k(Expr x, std::int64_t k) { return x.tape->append(top_k_op, {x}, {{"k", k}}); }
+
+std::span<const Op* const> reduction_ops() {
+  static constexpr std::array kOps = {&sum_op, &max_op, &min_op, &top_k_op};
+  return kOps;
+}
+
+}  // namespace jacquard

@@ -1,0 +1,157 @@
+#include "autodiff/passes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "autodiff/error.hpp"
+#include "autodiff/ops.hpp"
+#include "autodiff/subscripts.hpp"
+
+namespace jacquard {
+namespace {
+
+// ---------------------------------------------------------------- contractions in pairs
+struct Factors {
+  std::vector<std::string> labels;
+  std::vector<Expr> operands;
+  std::string output;
+
+  std::string needed_outside(std::size_t i, std::size_t j) const {
+    std::string outside = output;
+    for (std::size_t k = 0; k < labels.size(); ++k)
+      if (k != i && k != j) outside += labels[k];
+    std::string kept;
+    for (const char c : labels[i] + labels[j])
+      if (outside.find(c) != outside.npos && kept.find(c) == kept.npos) kept += c;
+    return kept;
+  }
+
+  double cost(std::size_t i, std::size_t j) const {
+    double product = 1;
+    std::string seen;
+    for (const std::size_t k : {i, j})
+      for (std::size_t a = 0; a < labels[k].size(); ++a)
+        if (seen.find(labels[k][a]) == seen.npos) {
+          seen += labels[k][a];
+          product *= static_cast<double>(operands[k].shape()[static_cast<int>(a)]);
+        }
+    return product;
+  }
+
+  void join(std::size_t i, std::size_t j) {
+    const std::string kept = labels.size() == 2 ? output : needed_outside(i, j);
+    const Expr pair = contract(labels[i] + ',' + labels[j] + "->" + kept,
+                               {operands[i], operands[j]});
+    labels[i] = kept;
+    operands[i] = pair;
+    labels.erase(labels.begin() + static_cast<std::ptrdiff_t>(j));
+    operands.erase(operands.begin() + static_cast<std::ptrdiff_t>(j));
+  }
+};
+
+// The cheapest pair first; among equals the first in order, so that plans are reproducible.
+Expr contract_in_pairs(const Node& node, const std::vector<Expr>& in) {
+  const Subscripts s = Subscripts::parse(node.attributes.text("subscripts"));
+  Factors factors{s.inputs, in, s.output};
+  while (factors.labels.size() > 1) {
+    std::size_t best_i = 0, best_j = 1;
+    double best = std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < factors.labels.size(); ++i)
+      for (std::size_t j = i + 1; j < factors.labels.size(); ++j)
+        if (const double cost = factors.cost(i, j); cost < best) {
+          best = cost;
+          best_i = i;
+          best_j = j;
+        }
+    factors.join(best_i, best_j);
+  }
+  return factors.operands[0];
+}
+
+Graph pair_contractions(const Graph& graph) {
+  return transform(*graph.tape, graph.roots,
+                   [](Tape&, const Node& node, const std::vector<Expr>& in) {
+                     return node.op->name == "contract" && in.size() > 2
+                                ? contract_in_pairs(node, in)
+                                : Expr{};
+                   });
+}
+
+// ---------------------------------------------------------------- broadcasts that are read
+// Elementwise ops broadcast by themselves, so a stretched copy of an operand is not needed as long
+// as the result keeps its shape.
+Graph drop_broadcasts(const Graph& graph) {
+  return transform(
+      *graph.tape, graph.roots, [](Tape& to, const Node& node, const std::vector<Expr>& in) {
+        if (!node.op->elementwise) return Expr{};
+        std::vector<Expr> inputs = in;
+        bool changed = false;
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+          if (inputs[i].op().name != "broadcast_to") continue;
+          const Expr stretched = inputs[i];
+          inputs[i] = to.expr(to.node(stretched).inputs[0]);
+          Shape shape;
+          for (const Expr& e : inputs) shape = broadcast("broadcast", shape, e.shape());
+          if (shape == node.shape)
+            changed = true;
+          else
+            inputs[i] = stretched;
+        }
+        return changed ? to.append(*node.op, inputs, node.attributes) : Expr{};
+      });
+}
+
+constexpr std::array kPasses = {
+    Pass{"broadcasts", "elementwise(broadcast_to(x), y) -> elementwise(x, y)", drop_broadcasts},
+    Pass{"pairs", "contract(a, b, c, ...) -> contractions of two operands, the cheapest first",
+         pair_contractions},
+};
+
+void check_roots(std::string_view pass, const Graph& before, const Graph& after) {
+  verify(*after.tape);
+  for (std::size_t i = 0; i < before.roots.size(); ++i)
+    if (!(before.roots[i].shape() == after.roots[i].shape()))
+      throw InternalError(cat("pass '", pass, "': root ", i, " had shape ",
+                              before.roots[i].shape(), " and has ", after.roots[i].shape()));
+}
+
+}  // namespace
+
+std::span<const Pass> all_passes() { return kPasses; }
+
+Graph transform(const Tape& tape, std::span<const Expr> roots, const Rewrite& rewrite) {
+  Graph result{std::make_unique<Tape>(), {}};
+  std::vector<Expr> copied(tape.size());
+  for (const NodeId id : ancestors(tape, roots)) {
+    const Node& node = tape.node(id);
+    std::vector<Expr> in;
+    for (const NodeId i : node.inputs) in.push_back(copied[static_cast<std::size_t>(i)]);
+    Expr e = rewrite(*result.tape, node, in);
+    if (!e) e = result.tape->append(*node.op, in, node.attributes);
+    if (!tape.label(id).empty()) result.tape->label(e, tape.label(id));
+    copied[static_cast<std::size_t>(id)] = e;
+  }
+  for (const Expr& root : roots) result.roots.push_back(copied[static_cast<std::size_t>(root.id)]);
+  return result;
+}
+
+Graph prepare(const Tape& tape, std::span<const Expr> roots,
+              const std::vector<std::string>& without) {
+  for (const std::string& name : without)
+    if (std::ranges::none_of(kPasses, [&](const Pass& p) { return p.name == name; }))
+      throw Error(cat("plan: there is no pass '", name, "'"));
+  const auto copy = [](Tape&, const Node&, const std::vector<Expr>&) { return Expr{}; };
+  Graph graph = transform(tape, roots, copy);
+  for (const Pass& pass : kPasses) {
+    if (std::ranges::find(without, pass.name) != without.end()) continue;
+    // A pass may leave nodes behind that nobody reads; the copy drops them.
+    const Graph rewritten = pass.run(graph);
+    Graph next = transform(*rewritten.tape, rewritten.roots, copy);
+    check_roots(pass.name, graph, next);
+    graph = std::move(next);
+  }
+  return graph;
+}
+
+}  // namespace jacquard

@@ -1,0 +1,41 @@
+// Passes: functions from tape to tape that keep every root's value and make it cheaper to compute.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autodiff/tape.hpp"
+
+namespace jacquard {
+
+// A tape of its own with the nodes that are wanted from it.
+struct Graph {
+  std::unique_ptr<Tape> tape;
+  std::vector<Expr> roots;
+};
+
+struct Pass {
+  std::string_view name;
+  std::string_view effect;
+  Graph (*run)(const Graph&);
+};
+
+// The passes of every plan, in order.
+std::span<const Pass> all_passes();
+
+// The part of a tape that the roots need, copied (dead code stays behind), and then every pass
+// that is not named in `without`. Throws Error for a name that is no pass; InternalError when a
+// pass broke the tape or changed a root's shape.
+Graph prepare(const Tape& tape, std::span<const Expr> roots,
+              const std::vector<std::string>& without = {});
+
+// Copies a graph node by node; `rewrite` gives the new node for one whose inputs are on the new
+// tape already, or an empty Expr for a plain copy.
+using Rewrite = std::function<Expr(Tape& to, const Node& node, const std::vector<Expr>& in)>;
+Graph transform(const Tape& tape, std::span<const Expr> roots, const Rewrite& rewrite);
+
+}  // namespace jacquard

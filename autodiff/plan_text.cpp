@@ -1,0 +1,45 @@
+#include "autodiff/plan_text.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "autodiff/error.hpp"
+#include "autodiff/print.hpp"
+#include "autodiff/work.hpp"
+
+namespace jacquard {
+
+std::string plan_text(const Tape& tape, const std::vector<PlanLine>& lines,
+                      const PlanStatistics& statistics, std::int64_t bytes_per_number) {
+  std::string text;
+  for (const PlanLine& line : lines) {
+    const auto bytes = static_cast<double>(tape.node(line.id).shape.size() * bytes_per_number);
+    text += cat(node_text(tape, line.id), "  ", with_prefix(flops(tape, line.id), "FLOP"), ", ",
+                with_prefix(bytes, "B"), " at ", line.offset, '\n');
+  }
+  return text + cat(statistics.instructions, " instructions, ",
+                    with_prefix(statistics.flops, "FLOP"), ", arena ",
+                    with_prefix(static_cast<double>(statistics.arena_bytes), "B"), '\n');
+}
+
+std::string memory_refusal(const Tape& tape, std::int64_t bytes, std::int64_t limit,
+                           std::int64_t bytes_per_number) {
+  std::vector<NodeId> ids(tape.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const std::size_t shown = std::min<std::size_t>(3, ids.size());
+  std::ranges::partial_sort(ids, ids.begin() + static_cast<std::ptrdiff_t>(shown),
+                            [&](NodeId a, NodeId b) {
+                              return tape.node(a).shape.size() > tape.node(b).shape.size();
+                            });
+  std::string text =
+      cat("plan: ", with_prefix(static_cast<double>(bytes), "B"), " are needed, the limit is ",
+          with_prefix(static_cast<double>(limit), "B"),
+          "; use smaller batches or raise the limit. Largest values:");
+  for (std::size_t i = 0; i < shown; ++i) {
+    const auto size = static_cast<double>(tape.node(ids[i]).shape.size() * bytes_per_number);
+    text += cat("\n  ", node_text(tape, ids[i]), "  ", with_prefix(size, "B"));
+  }
+  return text;
+}
+
+}  // namespace jacquard

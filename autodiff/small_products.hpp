@@ -1,0 +1,34 @@
+// Kernels of our own for products that libraries serve badly: tiny ones and products with vectors.
+//
+// Private to autodiff/products.cpp. Lanes are written out, multiplications and additions are
+// separate and every sum runs in ascending order within its lane, so the bits are the same on
+// every x86-64 processor, whatever vectors it has.
+#pragma once
+
+#include <cstdint>
+
+namespace jacquard {
+
+// Inner sizes above this are no tiny product, however small the rest.
+constexpr std::int64_t kMaxTinyDepth = 256;
+
+template <class T>
+struct StridedMatrix {  // element (i, j) stands at data[i * row + j * column]
+  const T* data;
+  std::int64_t row;
+  std::int64_t column;
+};
+
+// c [m, n] = alpha a b + beta c with c's rows `c_leading` apart; 1 <= k <= kMaxTinyDepth.
+template <class T>
+void tiny_product(std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+                  const StridedMatrix<T>& a, const StridedMatrix<T>& b, T beta, T* c,
+                  std::int64_t c_leading);
+
+// y [m] = alpha a x + beta y with elements of x and y the given strides apart; m and k at least 1.
+// Fast where one stride of a is 1.
+template <class T>
+void matrix_vector(std::int64_t m, std::int64_t k, T alpha, const StridedMatrix<T>& a, const T* x,
+                   std::int64_t x_stride, T beta, T* y, std::int64_t y_stride);
+
+}  // namespace jacquard

