@@ -48,6 +48,8 @@ struct ElementwiseFields {
   std::span<const Domain> domains = {};
   bool commutative = false;
   bool held = false;
+  // For ops with attributes: each is tested on every combination of shapes.
+  std::vector<Sample> (*samples)() = nullptr;
 };
 
 constexpr Op elementwise(const ElementwiseFields& fields) {
@@ -61,7 +63,8 @@ constexpr Op elementwise(const ElementwiseFields& fields) {
             .elementwise = true,
             .commutative = fields.commutative,
             .held = fields.held,
-            .domains = fields.domains};
+            .domains = fields.domains,
+            .samples = fields.samples};
 }
 
 }  // namespace jacquard

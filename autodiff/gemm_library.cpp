@@ -45,9 +45,8 @@ void library_gemm(bool a_transposed, bool b_transposed, std::int64_t m, std::int
                   std::int64_t c_leading) {
   limit_library_threads();
 #ifdef JACQUARD_HAS_ONEDNN
-  const dnnl_status_t status =
-      dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', m, n, k, alpha, a, a_leading,
-                 b, b_leading, beta, c, c_leading);
+  const dnnl_status_t status = dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', m, n,
+                                          k, alpha, a, a_leading, b, b_leading, beta, c, c_leading);
   if (status == dnnl_out_of_memory) {
     throw Error(cat("product: oneDNN has no memory for [", m, ", ", k, "] x [", k, ", ", n, "]"));
   }

@@ -1,47 +1,20 @@
 #include "autodiff/gradient_check.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "autodiff/blame.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/gradient.hpp"
 #include "autodiff/ops.hpp"
-#include "autodiff/philox.hpp"
 #include "autodiff/plan_check.hpp"
 #include "autodiff/pool.hpp"
+#include "autodiff/slopes.hpp"
 
 namespace jacquard {
 namespace {
 
-// Step of the central differences. Their error is about h^2 f''' / 6 + eps f / h: both near 1e-22
-// relative in binary128.
-const Quad kStep = static_cast<Quad>(1e-11);
-
-// One-sided slopes of a smooth function differ by about h f''; more than this share is a kink.
-const Quad kKinkShare = static_cast<Quad>(1e-5);
-
-Quad magnitude(Quad x) { return number::abs(x); }
-
-Quad dot(const Tensor<Quad>& a, const Tensor<Quad>& b) {
-  Quad total(0);
-  for (std::int64_t i = 0; i < a.size(); ++i) total += a[i] * b[i];
-  return total;
-}
-
-Quad length(const Tensor<Quad>& a) { return number::sqrt(dot(a, a)); }
-
-// A random direction of unit length.
-Tensor<Quad> random_direction(const Shape& shape, std::uint64_t seed, const std::string& name) {
-  Tensor<Quad> v(shape);
-  fill_normal(std::span<Quad>(v.data), seed, name, 0);
-  const Quad norm = length(v);
-  if (norm > Quad(0))
-    for (Quad& x : v.data) x /= norm;
-  return v;
-}
-
 std::string element_name(const std::string& parameter, const Shape& shape, std::int64_t index) {
+  if (shape.rank() == 0) return parameter;
   std::string text = parameter + "[";
   const std::vector<std::int64_t> steps = strides(shape);
   for (int i = 0; i < shape.rank(); ++i) {
@@ -52,99 +25,34 @@ std::string element_name(const std::string& parameter, const Shape& shape, std::
   return text + "]";
 }
 
-// Slopes of one term along one direction.
-struct Slopes {
-  Quad exact, numeric, left, right, scale;
-  Quad error() const { return magnitude(exact - numeric) / scale; }
-  bool finite() const { return number::is_finite(exact) && number::is_finite(numeric); }
-  bool kinked() const { return magnitude(right - left) > kKinkShare * scale; }
-  // At a kink any value between the one-sided slopes is a subgradient.
-  bool between() const {
-    const Quad slack = kKinkShare * scale;
-    return exact >= std::min(left, right) - slack && exact <= std::max(left, right) + slack;
-  }
-};
-
-// The check of one order: terms, their gradients, and the base point.
+// The check of one order.
 class Check {
  public:
   Check(const std::vector<CheckedTerm>& terms, const std::vector<Expr>& parameters,
         const Feed<double>& feed, const CheckOptions& options, int order)
-      : terms_(terms), parameters_(parameters), options_(options), order_(order),
-        pool_(options.threads) {
-    for (const auto& [name, value] : feed) feed_.emplace(name, cast<Quad>(value));
-    for (const CheckedTerm& t : terms_) {
-      values_.push_back(t.value);
-      gradients_.push_back(gradient(t.value, parameters_, Unused::kZero));
-    }
-    evaluate_base();
+      : options_(options),
+        order_(order),
+        pool_(options.threads),
+        context_{options.seed, options.step, &pool_},
+        slopes_(values_of(terms), parameters, feed, context_),
+        parameter_count_(parameters.size()) {
+    for (const CheckedTerm& t : terms) names_.push_back(t.name);
   }
 
   std::vector<CheckRow> rows() {
     measure_directions();
     std::vector<CheckRow> rows;
-    for (std::size_t t = 0; t < terms_.size(); ++t)
-      for (std::size_t p = 0; p < parameters_.size(); ++p) rows.push_back(row(t, p));
+    for (std::size_t t = 0; t < names_.size(); ++t)
+      for (std::size_t p = 0; p < parameter_count_; ++p) rows.push_back(row(t, p));
     if (options_.plans) compare_plans(rows);
     return rows;
   }
 
  private:
-  Tape& tape() const { return *values_[0].tape; }
-  const std::string& parameter_name(std::size_t p) const {
-    return input_name(tape().node(parameters_[p]));
-  }
-  RunContext context(ThreadPool* pool) const { return {options_.seed, options_.step, pool}; }
-
-  void evaluate_base() {
-    std::vector<Expr> roots = values_;
-    for (const auto& row : gradients_) roots.insert(roots.end(), row.begin(), row.end());
-    const Interpreter<Quad> interpreter(tape(), roots);
-    const std::vector<Tensor<Quad>> results =
-        interpreter.run(feed_, context(&pool_), [this](NodeId id, Tensor<Quad>& value) {
-          if (tape().node(id).op->held) held_.emplace(id, value);
-        });
-    std::size_t at = 0;
-    for (std::size_t t = 0; t < terms_.size(); ++t) base_.push_back(results[at++][0]);
-    base_gradients_.resize(terms_.size());
-    for (auto& row : base_gradients_)
-      for (std::size_t p = 0; p < parameters_.size(); ++p) row.push_back(results[at++]);
-  }
-
-  // The terms' values at the base point moved by amount * direction in one parameter.
-  std::vector<Quad> moved(std::size_t p, const Tensor<Quad>& direction, Quad amount) const {
-    Feed<Quad> feed = feed_;
-    Tensor<Quad>& value = feed.at(parameter_name(p));
-    for (std::int64_t i = 0; i < value.size(); ++i) value[i] += amount * direction[i];
-    const Interpreter<Quad> interpreter(tape(), values_);
-    const auto results = interpreter.run(feed, context(nullptr), hold());
-    std::vector<Quad> values;
-    for (const Tensor<Quad>& r : results) values.push_back(r[0]);
+  static std::vector<Expr> values_of(const std::vector<CheckedTerm>& terms) {
+    std::vector<Expr> values;
+    for (const CheckedTerm& t : terms) values.push_back(t.value);
     return values;
-  }
-
-  Interpreter<Quad>::Observer hold() const {
-    return [this](NodeId id, Tensor<Quad>& value) {
-      if (const auto it = held_.find(id); it != held_.end()) value = it->second;
-    };
-  }
-
-  Slopes slopes(std::size_t t, std::size_t p, const Tensor<Quad>& direction, Quad plus,
-                Quad minus) const {
-    Slopes s;
-    s.exact = dot(base_gradients_[t][p], direction);
-    s.numeric = (plus - minus) / (kStep + kStep);
-    s.right = (plus - base_[t]) / kStep;
-    s.left = (base_[t] - minus) / kStep;
-    // What the slope is measured against: itself, what it would be in a typical direction, and
-    // the share of the value that differences can see at all.
-    const Quad typical = length(base_gradients_[t][p]) /
-                         number::sqrt(static_cast<Quad>(std::max<std::int64_t>(
-                             1, base_gradients_[t][p].size())));
-    s.scale = std::max({magnitude(s.exact), magnitude(s.numeric), typical,
-                        static_cast<Quad>(1e-9) * magnitude(base_[t]),
-                        static_cast<Quad>(1e-300)});
-    return s;
   }
 
   struct Measured {
@@ -154,139 +62,172 @@ class Check {
 
   void measure_directions() {
     const auto count = static_cast<std::size_t>(options_.directions);
-    measured_.assign(parameters_.size(), std::vector<Measured>(count));
-    const auto tasks = static_cast<std::int64_t>(parameters_.size() * count * 2);
-    for (std::size_t p = 0; p < parameters_.size(); ++p)
+    measured_.assign(parameter_count_, std::vector<Measured>(count));
+    for (std::size_t p = 0; p < parameter_count_; ++p)
       for (std::size_t d = 0; d < count; ++d)
         measured_[p][d].direction =
-            random_direction(parameters_[p].shape(), options_.seed,
-                             cat("check/", order_, '/', parameter_name(p), '/', d));
-    pool_.run(tasks, [&](std::int64_t task) {
+            random_direction(slopes_.parameter(p).shape(), options_.seed,
+                             cat("check/", order_, '/', slopes_.parameter_name(p), '/', d));
+    pool_.run(static_cast<std::int64_t>(parameter_count_ * count * 2), [&](std::int64_t task) {
       const auto i = static_cast<std::size_t>(task);
-      Measured& m = measured_[i / 2 / count][i / 2 % count];
+      const std::size_t p = i / 2 / count;
+      Measured& m = measured_[p][i / 2 % count];
       if (i % 2 == 0)
-        m.plus = moved(i / 2 / count, m.direction, kStep);
+        m.plus = slopes_.moved(p, m.direction, kDifferenceStep);
       else
-        m.minus = moved(i / 2 / count, m.direction, -kStep);
+        m.minus = slopes_.moved(p, m.direction, -kDifferenceStep);
     });
   }
 
   CheckRow row(std::size_t t, std::size_t p) const {
+    const Expr term = slopes_.terms()[t], parameter = slopes_.parameter(p);
     CheckRow row;
-    row.term = terms_[t].name;
-    row.parameter = parameter_name(p);
+    row.term = names_[t];
+    row.parameter = slopes_.parameter_name(p);
     row.order = order_;
-    if (!number::is_finite(base_[t])) {
+    if (!number::is_finite(slopes_.value(t))) {
       row.verdict = Verdict::kNotFinite;
-      row.operation = first_not_finite(tape(), {values_[t]}, feed_, context(nullptr));
-      return row;
-    }
-    if (!dependents(tape(), std::vector<Expr>{parameters_[p]},
-                    values_[t].id)[static_cast<std::size_t>(values_[t].id)]) {
+      row.operation = first_not_finite(slopes_.tape(), {term}, slopes_.feed(), context_);
+    } else if (!dependents(slopes_.tape(), std::vector<Expr>{parameter},
+                           term.id)[static_cast<std::size_t>(term.id)]) {
       row.verdict = Verdict::kUnused;
-      return row;
-    }
-    for (const Measured& m : measured_[p]) {
-      const Slopes s = slopes(t, p, m.direction, m.plus[t], m.minus[t]);
-      row.error = std::max(row.error, static_cast<double>(s.error()));
-      if (!s.finite()) {
-        row.verdict = Verdict::kNotFinite;
-        row.operation = first_not_finite(tape(), {gradients_[t][p]}, feed_, context(nullptr));
-        return row;
-      }
-      if (s.error() > static_cast<Quad>(options_.tolerance)) {
-        narrow(row, t, p, m.direction);
-        return row;
+    } else {
+      for (const Measured& m : measured_[p]) {
+        judge(row, t, p, m.direction, slopes_.slopes(t, p, m.direction, m.plus[t], m.minus[t]));
+        if (row.verdict == Verdict::kWrongRule || row.verdict == Verdict::kNotFinite) break;
       }
     }
     return row;
   }
 
+  // The relative error of the gradient along the direction, differences being taken with more care
+  // where one step does not settle it. Not finite where the gradient or its differences are not.
+  Quad error(std::size_t t, std::size_t p, const Tensor<Quad>& direction, const Slopes& s) const {
+    const Quad first = number::abs(s.exact - s.numeric.middle) / s.scale;
+    if (first <= static_cast<Quad>(options_.tolerance) || !number::is_finite(s.exact)) return first;
+    return disagreement(slopes_.along(t, p, direction), s.exact) / s.scale;
+  }
+
+  // Kinks are set aside one after the other, so that they hide no wrong rule.
+  void judge(CheckRow& row, std::size_t t, std::size_t p, Tensor<Quad> direction, Slopes s) const {
+    constexpr int kMostKinks = 8;
+    const auto tolerance = static_cast<Quad>(options_.tolerance);
+    for (int kinks = 0; kinks < kMostKinks; ++kinks) {
+      const Quad off = error(t, p, direction, s);
+      if (!number::is_finite(off)) return blame_not_finite(row, t, p);
+      const bool bent = off > tolerance || s.numeric.gap() > kKinkShare * s.scale;
+      const bool smooth =
+          !bent || smoothness(slopes_.along(t, p, direction), s.scale) == Smoothness::kSmooth;
+      if (smooth) row.error = std::max(row.error, static_cast<double>(off));
+      if (smooth && off <= tolerance) return;
+      const std::int64_t worst = worst_element(t, p, direction);
+      Tensor<Quad> unit(direction.shape);
+      unit[worst] = Quad(1);
+      const Slopes at = slopes_.measure(t, p, unit);
+      const Quad off_there = error(t, p, unit, at);
+      const bool wrong = !excused(t, p, unit, at) && (smooth || off_there > tolerance);
+      if (wrong) {
+        row.error = std::max(row.error, static_cast<double>(off_there));
+        row.verdict = Verdict::kWrongRule;
+        row.operation = wrong_rule(slopes_.tape(), slopes_.terms()[t], slopes_.parameter(p),
+                                   slopes_.feed(), context_);
+        return name_element(row, p, worst, at);
+      }
+      if (row.verdict == Verdict::kPass) {
+        row.verdict = Verdict::kKink;
+        row.operation = first_kinked(slopes_.tape(), slopes_.terms()[t], slopes_.feed(), context_,
+                                     slopes_.hold(), row.parameter, unit);
+        name_element(row, p, worst, at);
+      }
+      direction[worst] = Quad(0);
+      s = slopes_.measure(t, p, direction);
+    }
+  }
+
+  void blame_not_finite(CheckRow& row, std::size_t t, std::size_t p) const {
+    row.verdict = Verdict::kNotFinite;
+    row.operation = not_finite_rule(slopes_.tape(), slopes_.terms()[t], slopes_.parameter(p),
+                                    slopes_.feed(), context_);
+    if (row.operation.empty())
+      row.operation =
+          first_not_finite(slopes_.tape(), {slopes_.gradient_of(t, p)}, slopes_.feed(), context_);
+  }
+
+  // At a kink every value between the one-sided slopes is a subgradient, at a jump there is none.
+  bool excused(std::size_t t, std::size_t p, const Tensor<Quad>& direction, const Slopes& s) const {
+    const Smoothness is = smoothness(slopes_.along(t, p, direction), s.scale);
+    const Quad slack = kKinkShare * s.scale;
+    const bool between = s.exact >= std::min(s.numeric.left, s.numeric.right) - slack &&
+                         s.exact <= std::max(s.numeric.left, s.numeric.right) + slack;
+    return is == Smoothness::kJump || (is == Smoothness::kKink && between);
+  }
+
   // Halves the direction, keeping the half that is further off, down to one element.
-  void narrow(CheckRow& row, std::size_t t, std::size_t p, Tensor<Quad> direction) const {
+  std::int64_t worst_element(std::size_t t, std::size_t p, const Tensor<Quad>& direction) const {
     std::int64_t first = 0, last = direction.size();
-    const auto part = [&](std::int64_t a, std::int64_t b) {
+    const auto off = [&](std::int64_t a, std::int64_t b) {
       Tensor<Quad> half(direction.shape);
       for (std::int64_t i = a; i < b; ++i) half[i] = direction[i];
-      return half;
-    };
-    const auto off = [&](const Tensor<Quad>& along) {
-      const Slopes s = measure(t, p, along);
-      return magnitude(s.exact - s.numeric);
+      return slopes_.measure(t, p, half).off();
     };
     while (last - first > 1) {
       const std::int64_t middle = first + (last - first) / 2;
-      if (off(part(first, middle)) >= off(part(middle, last)))
+      if (off(first, middle) >= off(middle, last))
         last = middle;
       else
         first = middle;
     }
-    Tensor<Quad> unit(direction.shape);
-    unit[first] = Quad(1);
-    const Slopes s = measure(t, p, unit);
-    row.element = element_name(parameter_name(p), direction.shape, first);
-    row.exact = static_cast<double>(s.exact);
-    row.numeric = static_cast<double>(s.numeric);
-    row.slope_left = static_cast<double>(s.left);
-    row.slope_right = static_cast<double>(s.right);
-    if (s.kinked() && s.between()) {
-      row.verdict = Verdict::kKink;
-      row.operation = first_kinked(tape(), values_[t], feed_, context(nullptr), hold(),
-                                   parameter_name(p), unit, kStep);
-    } else {
-      row.verdict = Verdict::kWrongRule;
-      row.operation = wrong_rule(tape(), values_[t], parameters_[p], feed_, context(nullptr));
-    }
+    return first;
   }
 
-  Slopes measure(std::size_t t, std::size_t p, const Tensor<Quad>& direction) const {
-    return slopes(t, p, direction, moved(p, direction, kStep)[t], moved(p, direction, -kStep)[t]);
+  void name_element(CheckRow& row, std::size_t p, std::int64_t element, const Slopes& s) const {
+    row.element = element_name(row.parameter, slopes_.parameter(p).shape(), element);
+    row.exact = static_cast<double>(s.exact);
+    row.numeric = static_cast<double>(s.numeric.middle);
+    row.slope_left = static_cast<double>(s.numeric.left);
+    row.slope_right = static_cast<double>(s.numeric.right);
   }
 
   void compare_plans(std::vector<CheckRow>& rows) {
     std::vector<Expr> roots;
     std::vector<Tensor<Quad>> reference;
-    for (std::size_t t = 0; t < terms_.size(); ++t) {
-      roots.push_back(values_[t]);
-      reference.push_back(Tensor<Quad>(Shape{}, {base_[t]}));
-      for (std::size_t p = 0; p < parameters_.size(); ++p) {
-        roots.push_back(gradients_[t][p]);
-        reference.push_back(base_gradients_[t][p]);
+    for (std::size_t t = 0; t < names_.size(); ++t) {
+      roots.push_back(slopes_.terms()[t]);
+      reference.push_back(Tensor<Quad>(Shape{}, {slopes_.value(t)}));
+      for (std::size_t p = 0; p < parameter_count_; ++p) {
+        roots.push_back(slopes_.gradient_of(t, p));
+        reference.push_back(slopes_.gradient_value(t, p));
       }
     }
     const PlanDeviations deviations =
-        compare_plans_with(tape(), roots, reference, feed_, context(&pool_), pool_);
+        compare_plans_with(slopes_.tape(), roots, reference, slopes_.feed(), context_, pool_);
     const double allowed = options_.plan_factor;
     std::size_t at = 0, r = 0;
-    for (std::size_t t = 0; t < terms_.size(); ++t) {
+    for (std::size_t t = 0; t < names_.size(); ++t) {
       const std::size_t value = at++;
-      for (std::size_t p = 0; p < parameters_.size(); ++p, ++at, ++r) {
+      for (std::size_t p = 0; p < parameter_count_; ++p, ++at, ++r) {
         CheckRow& row = rows[r];
         row.double_error =
             std::max(deviations.in_double[value], deviations.in_double[at]) / allowed;
         row.float_error = std::max(deviations.in_float[value], deviations.in_float[at]) / allowed;
         if (row.verdict != Verdict::kPass && row.verdict != Verdict::kKink) continue;
-        if (row.double_error > 1 || row.float_error > 1) {
-          row.verdict = Verdict::kWrongPlan;
-          row.operation = wrong_pass(tape(), {roots[value], roots[at]},
-                                     {reference[value], reference[at]}, feed_, context(&pool_),
-                                     pool_, allowed);
-        }
+        if (row.double_error <= 1 && row.float_error <= 1) continue;
+        const PlanBlame blame =
+            blame_plan(slopes_.tape(), {roots[value], roots[at]}, {reference[value], reference[at]},
+                       slopes_.feed(), context_, pool_, allowed);
+        row.verdict = blame.not_finite ? Verdict::kNotFinite : Verdict::kWrongPlan;
+        row.operation = blame.text;
       }
     }
   }
 
-  std::vector<CheckedTerm> terms_;
-  std::vector<Expr> parameters_;
   CheckOptions options_;
   int order_;
   ThreadPool pool_;
-  Feed<Quad> feed_;
-  std::vector<Expr> values_;
-  std::vector<std::vector<Expr>> gradients_;
-  std::unordered_map<NodeId, Tensor<Quad>> held_;
-  std::vector<Quad> base_;
-  std::vector<std::vector<Tensor<Quad>>> base_gradients_;
+  RunContext context_;
+  TermSlopes slopes_;
+  std::size_t parameter_count_;
+  std::vector<std::string> names_;
   std::vector<std::vector<Measured>> measured_;
 };
 
@@ -322,12 +263,18 @@ std::vector<CheckedTerm> directional_terms(const std::vector<CheckedTerm>& terms
 
 std::string_view verdict_text(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kPass: return "pass";
-    case Verdict::kUnused: return "unused";
-    case Verdict::kKink: return "kink";
-    case Verdict::kWrongRule: return "wrong rule";
-    case Verdict::kWrongPlan: return "wrong plan";
-    case Verdict::kNotFinite: return "not finite";
+    case Verdict::kPass:
+      return "pass";
+    case Verdict::kUnused:
+      return "unused";
+    case Verdict::kKink:
+      return "kink";
+    case Verdict::kWrongRule:
+      return "wrong rule";
+    case Verdict::kWrongPlan:
+      return "wrong plan";
+    case Verdict::kNotFinite:
+      return "not finite";
   }
   return "?";
 }

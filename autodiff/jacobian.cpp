@@ -79,7 +79,9 @@ Expr first_mixing(Expr h, Expr x) {
   return last == 0 || last == kNoAxis ? Expr{} : h;
 }
 
-Expr jacobian(Expr h, Expr x) {
+Expr jacobian(Expr h, Expr x) { return jacobian_in_chunks(h, x, kChunkElements); }
+
+Expr jacobian_in_chunks(Expr h, Expr x, std::int64_t most_elements) {
   check_matrix("jacobian", "the function", h);
   check_matrix("jacobian", "the variable", x);
   check_pair("jacobian", h, x);
@@ -88,7 +90,7 @@ Expr jacobian(Expr h, Expr x) {
   if (m == 0) return full(tape, {batch, 0, x.shape()[1]}, 0.0);
   const Expr u = placeholder("cotangent", h, x, h.shape());
   const Expr row = pull_back(h, x, u);
-  const std::int64_t chunk = std::clamp<std::int64_t>(kChunkElements / widest_row(h, x), 1, m);
+  const std::int64_t chunk = std::clamp<std::int64_t>(most_elements / widest_row(h, x), 1, m);
   std::vector<Expr> parts;
   for (std::int64_t first = 0; first < m; first += chunk) {
     const std::int64_t last = std::min(m, first + chunk);
@@ -111,8 +113,8 @@ Expr hessian(Expr c, Expr x) {
 Expr vjp(Expr h, Expr x, Expr u) {
   check_pair("vjp", h, x);
   if (!(u.shape() == h.shape()))
-    throw ShapeError(cat("vjp: u has shape ", u.shape(), ", the function ", h.shape(),
-                         "; they must be equal"));
+    throw ShapeError(
+        cat("vjp: u has shape ", u.shape(), ", the function ", h.shape(), "; they must be equal"));
   const Expr held = placeholder("cotangent", h, x, h.shape());
   return substitute(pull_back(h, x, held), held, u);
 }
@@ -120,8 +122,8 @@ Expr vjp(Expr h, Expr x, Expr u) {
 Expr jvp(Expr h, Expr x, Expr v) {
   check_pair("jvp", h, x);
   if (!(v.shape() == x.shape()))
-    throw ShapeError(cat("jvp: v has shape ", v.shape(), ", the variable ", x.shape(),
-                         "; they must be equal"));
+    throw ShapeError(
+        cat("jvp: v has shape ", v.shape(), ", the variable ", x.shape(), "; they must be equal"));
   // u -> u' J is linear, and its own pull-back along v is J v: forward mode from reverse rules.
   const Expr u = placeholder("cotangent", h, x, h.shape());
   const Expr tangent = placeholder("tangent", h, x, x.shape());

@@ -15,6 +15,8 @@ namespace jacquard {
 // with the rows of the identity, batched in chunks of rows so that no intermediate is much larger
 // than the result. Throws ShapeError, GradientError.
 Expr jacobian(Expr h, Expr x);
+// The same with chunks whose intermediates have at most so many elements, or those of one row.
+Expr jacobian_in_chunks(Expr h, Expr x, std::int64_t most_elements);
 
 // c [batch], x [batch, n] -> [batch, n, n].
 Expr hessian(Expr c, Expr x);

@@ -158,6 +158,10 @@ struct Op {
 
   // Result element = function of the input elements at the same (broadcast) place.
   bool elementwise = false;
+  // The derivative rule copies elements of the adjoint (or sets 0), each to one place of each input
+  // at most. gradient() carries what it knows of where an adjoint is 0 through such an op by the
+  // same rule.
+  bool moves = false;
   // Inputs may be exchanged; the tape stores them in one order.
   bool commutative = false;
   // Held at its base value while a gradient check takes differences: its derivative is zero or

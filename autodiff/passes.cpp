@@ -41,8 +41,8 @@ struct Factors {
 
   void join(std::size_t i, std::size_t j) {
     const std::string kept = labels.size() == 2 ? output : needed_outside(i, j);
-    const Expr pair = contract(labels[i] + ',' + labels[j] + "->" + kept,
-                               {operands[i], operands[j]});
+    const Expr pair =
+        contract(labels[i] + ',' + labels[j] + "->" + kept, {operands[i], operands[j]});
     labels[i] = kept;
     operands[i] = pair;
     labels.erase(labels.begin() + static_cast<std::ptrdiff_t>(j));
@@ -70,36 +70,35 @@ Expr contract_in_pairs(const Node& node, const std::vector<Expr>& in) {
 }
 
 Graph pair_contractions(const Graph& graph) {
-  return transform(*graph.tape, graph.roots,
-                   [](Tape&, const Node& node, const std::vector<Expr>& in) {
-                     return node.op->name == "contract" && in.size() > 2
-                                ? contract_in_pairs(node, in)
-                                : Expr{};
-                   });
+  return transform(
+      *graph.tape, graph.roots, [](Tape&, const Node& node, const std::vector<Expr>& in) {
+        return node.op->name == "contract" && in.size() > 2 ? contract_in_pairs(node, in) : Expr{};
+      });
 }
 
 // ---------------------------------------------------------------- broadcasts that are read
 // Elementwise ops broadcast by themselves, so a stretched copy of an operand is not needed as long
 // as the result keeps its shape.
 Graph drop_broadcasts(const Graph& graph) {
-  return transform(
-      *graph.tape, graph.roots, [](Tape& to, const Node& node, const std::vector<Expr>& in) {
-        if (!node.op->elementwise) return Expr{};
-        std::vector<Expr> inputs = in;
-        bool changed = false;
-        for (std::size_t i = 0; i < inputs.size(); ++i) {
-          if (inputs[i].op().name != "broadcast_to") continue;
-          const Expr stretched = inputs[i];
-          inputs[i] = to.expr(to.node(stretched).inputs[0]);
-          Shape shape;
-          for (const Expr& e : inputs) shape = broadcast("broadcast", shape, e.shape());
-          if (shape == node.shape)
-            changed = true;
-          else
-            inputs[i] = stretched;
-        }
-        return changed ? to.append(*node.op, inputs, node.attributes) : Expr{};
-      });
+  return transform(*graph.tape, graph.roots,
+                   [](Tape& to, const Node& node, const std::vector<Expr>& in) {
+                     if (!node.op->elementwise) return Expr{};
+                     std::vector<Expr> inputs = in;
+                     bool changed = false;
+                     for (std::size_t i = 0; i < inputs.size(); ++i) {
+                       if (inputs[i].op().name != "broadcast_to") continue;
+                       const Expr stretched = inputs[i];
+                       inputs[i] = to.expr(to.node(stretched).inputs[0]);
+                       Shape shape;
+                       for (const Expr& e : inputs)
+                         shape = broadcast("broadcast", shape, e.shape());
+                       if (shape == node.shape)
+                         changed = true;
+                       else
+                         inputs[i] = stretched;
+                     }
+                     return changed ? to.append(*node.op, inputs, node.attributes) : Expr{};
+                   });
 }
 
 constexpr std::array kPasses = {
@@ -109,11 +108,21 @@ constexpr std::array kPasses = {
 };
 
 void check_roots(std::string_view pass, const Graph& before, const Graph& after) {
-  verify(*after.tape);
+  try {
+    verify(*after.tape);
+  } catch (const InternalError& error) {
+    throw InternalError(cat("pass '", pass, "': ", error.what()));
+  }
   for (std::size_t i = 0; i < before.roots.size(); ++i)
     if (!(before.roots[i].shape() == after.roots[i].shape()))
-      throw InternalError(cat("pass '", pass, "': root ", i, " had shape ",
-                              before.roots[i].shape(), " and has ", after.roots[i].shape()));
+      throw InternalError(cat("pass '", pass, "': root ", i, " had shape ", before.roots[i].shape(),
+                              " and has ", after.roots[i].shape()));
+}
+
+std::string pass_names() {
+  std::string names;
+  for (const Pass& pass : kPasses) names += cat(names.empty() ? "'" : ", '", pass.name, '\'');
+  return names;
 }
 
 }  // namespace
@@ -140,7 +149,7 @@ Graph prepare(const Tape& tape, std::span<const Expr> roots,
               const std::vector<std::string>& without) {
   for (const std::string& name : without)
     if (std::ranges::none_of(kPasses, [&](const Pass& p) { return p.name == name; }))
-      throw Error(cat("plan: there is no pass '", name, "'"));
+      throw Error(cat("plan: there is no pass '", name, "'; the passes are ", pass_names()));
   const auto copy = [](Tape&, const Node&, const std::vector<Expr>&) { return Expr{}; };
   Graph graph = transform(tape, roots, copy);
   for (const Pass& pass : kPasses) {

@@ -158,9 +158,12 @@ JACQUARD_TARGET_AVX512 void words_avx512(const Draw& draw, std::uint64_t first_b
 }
 void fill_words(const Draw& draw, std::uint64_t first_block, std::size_t blocks, Words& words) {
   switch (simd()) {
-    case Simd::kAvx512: return words_avx512(draw, first_block, blocks, words);
-    case Simd::kAvx2: return words_avx2(draw, first_block, blocks, words);
-    case Simd::kBaseline: return words_body(draw, first_block, blocks, words);
+    case Simd::kAvx512:
+      return words_avx512(draw, first_block, blocks, words);
+    case Simd::kAvx2:
+      return words_avx2(draw, first_block, blocks, words);
+    case Simd::kBaseline:
+      return words_body(draw, first_block, blocks, words);
   }
 }
 
@@ -174,9 +177,12 @@ JACQUARD_TARGET_AVX512 void pairs_avx512(const Words& words, std::size_t blocks,
 }
 void fill_pairs(const Words& words, std::size_t blocks, Doubles& squared, Doubles& x, Doubles& y) {
   switch (simd()) {
-    case Simd::kAvx512: return pairs_avx512(words, blocks, squared, x, y);
-    case Simd::kAvx2: return pairs_avx2(words, blocks, squared, x, y);
-    case Simd::kBaseline: return pairs_body(words, blocks, squared, x, y);
+    case Simd::kAvx512:
+      return pairs_avx512(words, blocks, squared, x, y);
+    case Simd::kAvx2:
+      return pairs_avx2(words, blocks, squared, x, y);
+    case Simd::kBaseline:
+      return pairs_body(words, blocks, squared, x, y);
   }
 }
 

@@ -40,8 +40,8 @@ template <class T>
 void fill_uniform(std::span<T> out, std::uint64_t key, std::uint64_t step,
                   std::uint64_t first_index = 0);
 template <class T>
-void fill_uniform(std::span<T> out, std::uint64_t seed, std::string_view stream,
-                  std::uint64_t step, std::uint64_t first_index = 0) {
+void fill_uniform(std::span<T> out, std::uint64_t seed, std::string_view stream, std::uint64_t step,
+                  std::uint64_t first_index = 0) {
   fill_uniform(out, stream_key(seed, stream), step, first_index);
 }
 

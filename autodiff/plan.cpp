@@ -4,13 +4,12 @@
 #include <limits>
 #include <new>
 #include <optional>
-#include <unordered_map>
 
 #include "autodiff/error.hpp"
 #include "autodiff/memory.hpp"
-#include "autodiff/ops.hpp"
 #include "autodiff/passes.hpp"
 #include "autodiff/plan_text.hpp"
+#include "autodiff/updates.hpp"
 #include "autodiff/work.hpp"
 
 namespace jacquard {
@@ -27,7 +26,7 @@ struct Instruction {
   NodeId id = 0;
   Location to;
   std::vector<Location> from;
-  Prepared<T> prepared;  // run is empty where the op's plain kernel is used
+  Prepared<T> prepared;       // run is empty where the op's plain kernel is used
   std::size_t workspace = 0;  // block index, if prepared.workspace > 0
   // Resolved when bindings change:
   std::vector<Operand<T>> operands;
@@ -89,26 +88,18 @@ struct Plan<T>::State {
 
   State(const Tape& tape, const Program& program, ThreadPool& p, const PlanOptions& o)
       : pool(p), options(o) {
+    check_updates(tape, program.updates);
     std::vector<Expr> roots = program.outputs;
-    for (const Update& u : program.updates) {
-      check_update(tape, u);
-      // A value that is read in another input's memory might be overwritten before it is copied.
-      const bool in_place = is_input(tape.node(u.value)) || u.value.op().name == "reshape";
-      roots.push_back(in_place ? stop_gradient(u.value) : u.value);
-    }
+    for (const Update& u : program.updates) roots.push_back(u.value);
     roots.insert(roots.end(), program.guards.begin(), program.guards.end());
     // Targets are roots, so that they are bound even when nobody reads their old values.
     for (const Update& u : program.updates) roots.push_back(u.target);
     graph = prepare(tape, roots, options.without_passes);
+    copy_updated_roots(graph, program.outputs.size() + program.updates.size(),
+                       program.updates.size());
     lay_out();
     connect(program);
     allocate();
-  }
-
-  static void check_update(const Tape& tape, const Update& u) {
-    if (!is_input(tape.node(u.target)) || !(u.target.shape() == u.value.shape()))
-      throw InternalError(cat("plan: the update of ", tape.describe(u.target.id), " ",
-                              u.target.shape(), " by a value of shape ", u.value.shape()));
   }
 
   const Location& location(Expr e) const { return locations[static_cast<std::size_t>(e.id)]; }
@@ -118,14 +109,14 @@ struct Plan<T>::State {
     const Tape& tape = *graph.tape;
     locations.resize(tape.size());
     const std::vector<bool> varies = varying_nodes(tape);
-    std::vector<std::int64_t> last_use = last_uses(tape);
+    const std::vector<std::int64_t> last_use = last_uses(tape);
     for (NodeId id = 0; id < static_cast<NodeId>(tape.size()); ++id) {
       const Node& node = tape.node(id);
       Location& at = locations[static_cast<std::size_t>(id)];
       if (is_input(node)) {
         if (input_kind(node) == InputKind::kPlaceholder)
-          throw InternalError(cat("plan: a placeholder is left in the program: ",
-                                  tape.describe(id)));
+          throw InternalError(
+              cat("plan: a placeholder is left in the program: ", tape.describe(id)));
         at = {Location::kBound, bindings.size()};
         bindings.push_back({input_name(node), node.shape});
         names.push_back(input_name(node));
@@ -134,7 +125,6 @@ struct Plan<T>::State {
         constants.push_back(compute_constant(node));
       } else if (node.op->name == "reshape") {
         at = locations[static_cast<std::size_t>(node.inputs[0])];
-        extend(at, last_use[static_cast<std::size_t>(id)]);
       } else {
         add_instruction(id, node, last_use);
       }
@@ -142,8 +132,7 @@ struct Plan<T>::State {
   }
 
   void extend(const Location& at, std::int64_t last) {
-    if (at.kind == Location::kArena)
-      blocks[at.index].last = std::max(blocks[at.index].last, last);
+    if (at.kind == Location::kArena) blocks[at.index].last = std::max(blocks[at.index].last, last);
   }
 
   // Time is counted in node ids.
@@ -247,8 +236,8 @@ struct Plan<T>::State {
     for (std::size_t i = 0; i < program.updates.size(); ++i) {
       const std::size_t binding = location(graph.roots[targets + i]).index;
       bindings[binding].written = true;
-      writes.push_back({binding, location(graph.roots[at++]),
-                        program.updates[i].target.shape().size()});
+      writes.push_back(
+          {binding, location(graph.roots[at++]), program.updates[i].target.shape().size()});
     }
     for (std::size_t i = 0; i < program.guards.size(); ++i)
       guards.push_back(location(graph.roots[at++]));
@@ -257,11 +246,18 @@ struct Plan<T>::State {
   void allocate() {
     placement = place(blocks);
     if (placement.bytes > options.memory_limit)
-      throw Error(memory_refusal(*graph.tape, placement.bytes, options.memory_limit,
+      throw Error(memory_refusal(*graph.tape, lines(), placement.bytes, options.memory_limit,
                                  static_cast<std::int64_t>(sizeof(T))));
     const auto bytes = static_cast<std::size_t>(std::max(placement.bytes, kAlignment));
     arena.reset(static_cast<std::byte*>(
         ::operator new(bytes, std::align_val_t(static_cast<std::size_t>(kAlignment)))));
+  }
+
+  std::vector<PlanLine> lines() const {
+    std::vector<PlanLine> result;
+    for (const Instruction<T>& i : instructions)
+      result.push_back({i.id, placement.offsets[i.to.index]});
+    return result;
   }
 
   // ------------------------------------------------------------ running
@@ -287,6 +283,7 @@ struct Plan<T>::State {
   }
 
   void execute(const RunContext& context) {
+    if (options.poison) fill_with_nan(arena.get(), placement.bytes);
     for (std::size_t n = 0; n < instructions.size(); ++n) {
       Instruction<T>& i = instructions[n];
       const Node& node = graph.tape->node(i.id);
@@ -302,9 +299,12 @@ struct Plan<T>::State {
 
   void poison_finished(NodeId id) {
     for (std::size_t b = 0; b < blocks.size(); ++b)
-      if (blocks[b].last == id)
-        std::fill_n(block(b), blocks[b].bytes / static_cast<std::int64_t>(sizeof(T)),
-                    std::numeric_limits<T>::quiet_NaN());
+      if (blocks[b].last == id) fill_with_nan(arena.get() + placement.offsets[b], blocks[b].bytes);
+  }
+
+  static void fill_with_nan(std::byte* memory, std::int64_t bytes) {
+    std::fill_n(reinterpret_cast<T*>(memory), bytes / static_cast<std::int64_t>(sizeof(T)),
+                std::numeric_limits<T>::quiet_NaN());
   }
 
   bool run(const RunContext& context) {
@@ -374,8 +374,8 @@ bool Plan<T>::run(std::uint64_t seed, std::uint64_t step) {
 }
 template <class T>
 std::span<const T> Plan<T>::output(std::size_t i) const {
-  return {state_->address(state_->outputs.at(i)), static_cast<std::size_t>(
-                                                      state_->output_sizes[i])};
+  return {state_->address(state_->outputs.at(i)),
+          static_cast<std::size_t>(state_->output_sizes[i])};
 }
 template <class T>
 T Plan<T>::scalar(std::size_t i) const {
@@ -391,11 +391,8 @@ PlanStatistics Plan<T>::statistics() const {
 }
 template <class T>
 std::string Plan<T>::describe() const {
-  std::vector<PlanLine> lines;
-  for (const Instruction<T>& i : state_->instructions)
-    lines.push_back({i.id, i.to.kind == Location::kArena ? state_->placement.offsets[i.to.index]
-                                                         : std::int64_t{-1}});
-  return plan_text(*state_->graph.tape, lines, statistics(), static_cast<std::int64_t>(sizeof(T)));
+  return plan_text(*state_->graph.tape, state_->lines(), statistics(),
+                   static_cast<std::int64_t>(sizeof(T)));
 }
 
 template class Plan<float>;

@@ -34,7 +34,7 @@ struct PlanOptions {
   // Plans that need more bytes for intermediates are refused, with their largest nodes named.
   std::int64_t memory_limit = std::int64_t{8} << 30;
   // Names of passes that are left out (see passes.hpp); for tests and for finding a wrong one.
-  std::vector<std::string> without_passes;
+  std::vector<std::string> without_passes = {};
   // Fills freed memory with NaN, so that a value read after its end shows. For tests.
   bool poison = false;
 };

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <unordered_map>
 
+#include "autodiff/blame.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/passes.hpp"
 #include "autodiff/philox.hpp"
@@ -21,9 +24,24 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
   return std::sqrt(total);
 }
 
-// How far each root moves in Euclidean length when every value is perturbed by half a unit of
-// float. Measured in double, whose own rounding is far below; the response is linear, so that the
-// same figure scaled down serves double.
+// x rounded to the 24 bits of a float after a relative change of up to half a unit in the last
+// place; numbers that float has exactly stay as they are, so that operations which only choose or
+// move numbers do not change them. The range is that of double but for float's smallest numbers.
+double rounded_with_noise(double x, double noise) {
+  if (!std::isfinite(x)) return x;
+  if (std::abs(x) < std::numeric_limits<float>::min())
+    return static_cast<double>(static_cast<float>(x));
+  const auto round = [](double y) {
+    int exponent = 0;
+    const double mantissa = std::frexp(y, &exponent);
+    return std::ldexp(std::nearbyint(std::ldexp(mantissa, 24)), exponent - 24);
+  };
+  return round(x) == x ? x : round(x * (1 + kHalfUlpFloat * (2 * noise - 1)));
+}
+
+// How far each root moves in Euclidean length when every operation rounds to float. Measured in
+// double, whose own rounding is far below; the response is linear, so that the same figure scaled
+// down serves double.
 std::vector<double> sensitivities(const Tape& tape, const std::vector<Expr>& roots,
                                   const Feed<Quad>& feed, const RunContext& context) {
   Feed<double> values;
@@ -33,19 +51,18 @@ std::vector<double> sensitivities(const Tape& tape, const std::vector<Expr>& roo
   std::vector<double> result(roots.size(), 0);
   for (int sample = 0; sample < kSamples; ++sample) {
     std::vector<double> noise;
-    const auto moved =
-        interpreter.run(values, context, [&](NodeId id, Tensor<double>& value) {
-          if (tape.node(id).inputs.empty() && !is_input(tape.node(id)) &&
-              tape.node(id).op->name != "normal")
-            return;  // constants and uniform draws are exact in every precision
-          noise.resize(value.data.size());
-          fill_uniform(std::span<double>(noise), 1, cat("perturb/", id),
-                       static_cast<std::uint64_t>(sample));
-          for (std::size_t i = 0; i < noise.size(); ++i)
-            value.data[i] *= 1 + kHalfUlpFloat * (2 * noise[i] - 1);
-        });
-    for (std::size_t r = 0; r < roots.size(); ++r)
-      result[r] = std::max(result[r], distance(moved[r].data, base[r].data));
+    const auto moved = interpreter.run(values, context, [&](NodeId id, Tensor<double>& value) {
+      noise.resize(value.data.size());
+      fill_uniform(std::span<double>(noise), 1, cat("perturb/", id),
+                   static_cast<std::uint64_t>(sample));
+      for (std::size_t i = 0; i < noise.size(); ++i)
+        value.data[i] = rounded_with_noise(value.data[i], noise[i]);
+    });
+    for (std::size_t r = 0; r < roots.size(); ++r) {
+      const double d = distance(moved[r].data, base[r].data);
+      // Where roundings lead to no number, nothing is asked of the plan.
+      result[r] = std::isfinite(d) ? std::max(result[r], d) : number::infinity<double>();
+    }
   }
   return result;
 }
@@ -97,17 +114,62 @@ PlanDeviations compare_plans_with(const Tape& tape, const std::vector<Expr>& roo
           deviations<double>(tape, roots, reference, feed, context, pool, without, in_double)};
 }
 
-std::string wrong_pass(const Tape& tape, const std::vector<Expr>& roots,
-                       const std::vector<Tensor<Quad>>& reference, const Feed<Quad>& feed,
-                       const RunContext& context, ThreadPool& pool, double allowed) {
-  for (const Pass& pass : all_passes()) {
-    const PlanDeviations d = compare_plans_with(tape, roots, reference, feed, context, pool,
-                                                {std::string(pass.name)});
-    const auto fine = [&](double x) { return x <= allowed; };
-    if (std::ranges::all_of(d.in_float, fine) && std::ranges::all_of(d.in_double, fine))
-      return cat("pass '", pass.name, "'");
+namespace {
+
+bool agree(const PlanDeviations& d, double allowed) {
+  const auto fine = [allowed](double x) { return x <= allowed; };
+  return std::ranges::all_of(d.in_float, fine) && std::ranges::all_of(d.in_double, fine);
+}
+
+// Does a plan of this node alone, at the values it really has, give its value?
+bool kernel_agrees(const Tape& tape, const Node& node,
+                   const std::unordered_map<NodeId, Tensor<Quad>>& values,
+                   const RunContext& context, ThreadPool& pool, double allowed) {
+  Tape local;
+  std::vector<Expr> in;
+  Feed<Quad> feed;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const std::string name = cat("in", i);
+    in.push_back(local.input(name, tape.node(node.inputs[i]).shape));
+    feed[name] = cast<Quad>(cast<float>(values.at(node.inputs[i])));
   }
-  return "a kernel or the plan's memory";
+  const Expr out = local.append(*node.op, in, node.attributes);
+  const Tensor<Quad> reference = evaluate<Quad>(out, feed, context);
+  return agree(compare_plans_with(local, {out}, {reference}, feed, context, pool), allowed);
+}
+
+// The first operation that is not finite in float, if a root is not.
+std::string out_of_range(const Tape& tape, const std::vector<Expr>& roots, const Feed<Quad>& feed,
+                         const RunContext& context) {
+  Feed<float> values;
+  for (const auto& [name, value] : feed) values.emplace(name, cast<float>(value));
+  const auto results = Interpreter<float>(tape, roots).run(values, context);
+  const bool finite = std::ranges::all_of(results, [](const Tensor<float>& r) {
+    return std::ranges::all_of(r.data, number::is_finite<float>);
+  });
+  return finite ? "" : first_not_finite(tape, roots, values, context);
+}
+
+}  // namespace
+
+PlanBlame blame_plan(const Tape& tape, const std::vector<Expr>& roots,
+                     const std::vector<Tensor<Quad>>& reference, const Feed<Quad>& feed,
+                     const RunContext& context, ThreadPool& pool, double allowed) {
+  if (const std::string op = out_of_range(tape, roots, feed, context); !op.empty())
+    return {true, op};
+  for (const Pass& pass : all_passes())
+    if (agree(compare_plans_with(tape, roots, reference, feed, context, pool,
+                                 {std::string(pass.name)}),
+              allowed))
+      return {false, cat("pass '", pass.name, "'")};
+  std::unordered_map<NodeId, Tensor<Quad>> values;
+  const Interpreter<Quad> interpreter(tape, roots);
+  interpreter.run(feed, context, [&](NodeId id, Tensor<Quad>& v) { values[id] = v; });
+  for (const NodeId id : interpreter.order())
+    if (!is_input(tape.node(id)) &&
+        !kernel_agrees(tape, tape.node(id), values, context, pool, allowed))
+      return {false, operation_text(tape, id)};
+  return {false, "the plan's memory"};
 }
 
 }  // namespace jacquard

@@ -1,7 +1,7 @@
 #include "autodiff/plan_text.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <functional>
 
 #include "autodiff/error.hpp"
 #include "autodiff/print.hpp"
@@ -22,23 +22,16 @@ std::string plan_text(const Tape& tape, const std::vector<PlanLine>& lines,
                     with_prefix(static_cast<double>(statistics.arena_bytes), "B"), '\n');
 }
 
-std::string memory_refusal(const Tape& tape, std::int64_t bytes, std::int64_t limit,
-                           std::int64_t bytes_per_number) {
-  std::vector<NodeId> ids(tape.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  const std::size_t shown = std::min<std::size_t>(3, ids.size());
-  std::ranges::partial_sort(ids, ids.begin() + static_cast<std::ptrdiff_t>(shown),
-                            [&](NodeId a, NodeId b) {
-                              return tape.node(a).shape.size() > tape.node(b).shape.size();
-                            });
-  std::string text =
-      cat("plan: ", with_prefix(static_cast<double>(bytes), "B"), " are needed, the limit is ",
-          with_prefix(static_cast<double>(limit), "B"),
-          "; use smaller batches or raise the limit. Largest values:");
-  for (std::size_t i = 0; i < shown; ++i) {
-    const auto size = static_cast<double>(tape.node(ids[i]).shape.size() * bytes_per_number);
-    text += cat("\n  ", node_text(tape, ids[i]), "  ", with_prefix(size, "B"));
-  }
+std::string memory_refusal(const Tape& tape, std::vector<PlanLine> lines, std::int64_t bytes,
+                           std::int64_t limit, std::int64_t bytes_per_number) {
+  const auto size = [&](const PlanLine& line) { return tape.node(line.id).shape.size(); };
+  std::ranges::stable_sort(lines, std::greater{}, size);
+  std::string text = cat("plan: ", with_prefix(static_cast<double>(bytes), "B"),
+                         " are needed, the limit is ", with_prefix(static_cast<double>(limit), "B"),
+                         "; use smaller batches or raise the limit. Largest values:");
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, lines.size()); ++i)
+    text += cat("\n  ", node_text(tape, lines[i].id), "  ",
+                with_prefix(static_cast<double>(size(lines[i]) * bytes_per_number), "B"));
   return text;
 }
 

@@ -70,8 +70,8 @@ void ThreadPool::run_erased(std::int64_t tasks, void* object, Call call) {
                             std::numeric_limits<std::uint32_t>::max(), " are allowed"));
   }
   if (tasks <= 0) return;
-  const bool alone =
-      workers_.empty() || tasks == 1 || inside_task || busy_.test_and_set(std::memory_order_acquire);
+  const bool alone = workers_.empty() || tasks == 1 || inside_task ||
+                     busy_.test_and_set(std::memory_order_acquire);
   if (alone) {
     // No shared state is touched here: another thread's run may be under way.
     std::exception_ptr first;

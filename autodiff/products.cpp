@@ -12,19 +12,15 @@
 namespace jacquard {
 namespace {
 
-enum class Kernel { kTiny, kVector, kLibrary };
-
-// Below this many multiplications a library's own bookkeeping (0.1 to 0.4 microseconds a call)
-// costs more than its better kernels gain.
-constexpr double kTinyWork = 4096;
+enum class Method { kTiny, kVector, kLibrary };
 
 // Multiplications worth a tile: at least some microseconds, fifty times a fork and join. A product
 // with a vector is bound by memory and ten times slower by this measure. Libraries pack their
 // operands anew for every tile, so beyond kFewTiles only very large ones are cut further.
 template <class T>
-constexpr double kTileWork = sizeof(T) == 4 ? 1 << 20 : 1 << 22;
+constexpr double kTileWork = sizeof(T) == 4 ? 1 << 21 : 1 << 22;
 constexpr double kVectorTileWork = 1 << 17;
-constexpr double kLargeTileWork = 1 << 27;
+constexpr double kLargeTileWork = 1 << 29;
 constexpr double kFewTiles = 8;
 constexpr double kMaxTiles = 64;
 constexpr double kGroupWork = 1 << 15;  // small matrices of a batch share tasks of this size
@@ -38,8 +34,8 @@ struct Cut {
   std::int64_t least;
 };
 
-constexpr Cut kRows{8, 8, 64};         // few rows do not pay for packing b again
-constexpr Cut kColumns{48, 16, 96};    // 48: columns of oneDNN's inner kernel (AVX-512)
+constexpr Cut kRows{8, 8, 64};       // few rows do not pay for packing b again
+constexpr Cut kColumns{48, 16, 96};  // 48: columns of oneDNN's inner method (AVX-512)
 constexpr Cut kDepth{16, 16, 512};
 constexpr Cut kVectorElements{16, 16, 128};
 
@@ -59,10 +55,10 @@ double work(const ProductShape& shape) {  // of one matrix; a double, since int6
   return static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k);
 }
 
-Kernel choose_kernel(const ProductShape& shape) {
-  if (shape.m == 1 || shape.n == 1) return Kernel::kVector;
-  if (shape.k <= kMaxTinyDepth && work(shape) <= kTinyWork) return Kernel::kTiny;
-  return Kernel::kLibrary;
+Method choose_method(const ProductShape& shape) {
+  if (shape.m == 1 || shape.n == 1) return Method::kVector;
+  if (work(shape) <= kMaxTinyWork) return Method::kTiny;
+  return Method::kLibrary;
 }
 
 std::int64_t power_of_two_below(double limit) {
@@ -83,56 +79,68 @@ Range part_of(std::int64_t size, std::int64_t part, std::int64_t parts, const Cu
   return {first, end - first};
 }
 
-Cut row_cut(Kernel kernel) { return kernel == Kernel::kVector ? kVectorElements : kRows; }
-Cut column_cut(Kernel kernel) { return kernel == Kernel::kVector ? kVectorElements : kColumns; }
+Cut row_cut(Method method) { return method == Method::kVector ? kVectorElements : kRows; }
+Cut column_cut(Method method) { return method == Method::kVector ? kVectorElements : kColumns; }
 
 // How many tiles one matrix of the batch should give.
 template <class T>
-std::int64_t wanted_tiles(const ProductShape& shape, Kernel kernel) {
+std::int64_t wanted_tiles(const ProductShape& shape, Method method) {
   const double batch = static_cast<double>(shape.batch);
   const double total = batch * work(shape);
-  switch (kernel) {
-    case Kernel::kTiny: return 1;
-    case Kernel::kVector:
+  switch (method) {
+    case Method::kTiny:
+      return 1;
+    case Method::kVector:
       return power_of_two_below(std::min(total / kVectorTileWork, kMaxTiles) / batch);
-    case Kernel::kLibrary: break;
+    case Method::kLibrary:
+      break;
   }
   const double few = std::min(total / kTileWork<T>, kFewTiles);
   const double many = std::min(total / kLargeTileWork, kMaxTiles);
   return power_of_two_below(std::max(few, many) / batch);
 }
 
-// Depends on the shape alone, never on the number of threads. Parts are powers of two, so that
-// they share out evenly.
+// Numbers that the tiles of one matrix move: each row of tiles reads b, each column of tiles reads
+// a, and partial sums are written and read.
+double memory_traffic(const ProductShape& shape, const Tiling& tiling) {
+  const double m = static_cast<double>(shape.m);
+  const double n = static_cast<double>(shape.n);
+  const double k = static_cast<double>(shape.k);
+  return static_cast<double>(tiling.columns) * m * k + static_cast<double>(tiling.rows) * k * n +
+         2 * static_cast<double>(tiling.depth) * m * n;
+}
+
+// Of the cuts into most tiles the one that moves least. It depends on the shape alone, never on the
+// number of threads. Parts are powers of two, so that they share out evenly.
 template <class T>
-Tiling choose_tiling(const ProductShape& shape, Kernel kernel) {
+Tiling choose_tiling(const ProductShape& shape, Method method) {
   Tiling best;
   const double batch = static_cast<double>(shape.batch);
-  const std::int64_t wanted = wanted_tiles<T>(shape, kernel);
+  const std::int64_t wanted = wanted_tiles<T>(shape, method);
   if (wanted == 1) {
     best.group = static_cast<std::int64_t>(std::clamp(kGroupWork / work(shape), 1.0, batch));
     return best;
   }
-  // Of the cuts into most tiles, the one whose tiles read least: each row of tiles reads b once,
-  // each column of tiles reads a once.
-  double best_reads = std::numeric_limits<double>::max();
-  const std::int64_t most_rows = most_parts(shape.m, row_cut(kernel), wanted);
-  for (std::int64_t rows = 1; rows <= most_rows; rows *= 2) {
-    const std::int64_t columns = most_parts(shape.n, column_cut(kernel), wanted / rows);
-    const double reads = static_cast<double>(columns) * static_cast<double>(shape.m) +
-                         static_cast<double>(rows) * static_cast<double>(shape.n);
-    const std::int64_t more = rows * columns - best.rows * best.columns;
-    if (more > 0 || (more == 0 && reads < best_reads)) {
-      best.rows = rows;
-      best.columns = columns;
-      best_reads = reads;
+  double best_traffic = std::numeric_limits<double>::max();
+  const auto consider = [&](const Tiling& tiling) {
+    const std::int64_t more =
+        tiling.rows * tiling.columns * tiling.depth - best.rows * best.columns * best.depth;
+    const double traffic = memory_traffic(shape, tiling);
+    if (more < 0 || (more == 0 && traffic >= best_traffic)) return;
+    best = tiling;
+    best_traffic = traffic;
+  };
+  const double sums = batch * static_cast<double>(shape.m) * static_cast<double>(shape.n);
+  const double room = 1 + static_cast<double>(kMaxPartialSums) / sums;
+  const std::int64_t most_depth =
+      most_parts(shape.k, kDepth, std::min(wanted, power_of_two_below(room)));
+  for (std::int64_t depth = 1; depth <= most_depth; depth *= 2) {
+    const std::int64_t most_rows = most_parts(shape.m, row_cut(method), wanted / depth);
+    for (std::int64_t rows = 1; rows <= most_rows; rows *= 2) {
+      const std::int64_t columns = most_parts(shape.n, column_cut(method), wanted / depth / rows);
+      consider({.rows = rows, .columns = columns, .depth = depth});
     }
   }
-  const double partial_sums_each =
-      batch * static_cast<double>(shape.m) * static_cast<double>(shape.n);
-  const double room = 1 + static_cast<double>(kMaxPartialSums) / partial_sums_each;
-  best.depth = most_parts(shape.k, kDepth,
-                          std::min(wanted / (best.rows * best.columns), power_of_two_below(room)));
   return best;
 }
 
@@ -143,17 +151,17 @@ StridedMatrix<T> strided(const T* data, std::int64_t leading, bool transposed) {
 
 // A product on one thread: part of one matrix of the batch.
 template <class T>
-void multiply(Kernel kernel, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+void multiply(Method method, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
               const ProductFactor<T>& a, const ProductFactor<T>& b, T beta, T* c,
               std::int64_t c_leading) {
-  if (kernel == Kernel::kLibrary) {
+  if (method == Method::kLibrary) {
     library_gemm(a.transposed, b.transposed, m, n, k, alpha, a.data, a.leading, b.data, b.leading,
                  beta, c, c_leading);
     return;
   }
   const StridedMatrix<T> left = strided(a.data, a.leading, a.transposed);
   const StridedMatrix<T> right = strided(b.data, b.leading, b.transposed);
-  if (kernel == Kernel::kTiny) {
+  if (method == Method::kTiny) {
     tiny_product(m, n, k, alpha, left, right, beta, c, c_leading);
   } else if (n == 1) {
     matrix_vector(m, k, alpha, left, b.data, right.row, beta, c, c_leading);
@@ -210,51 +218,47 @@ void add_partial_sums(ThreadPool& pool, const ProductShape& shape, std::int64_t 
 }
 
 template <class T>
-void run_tiles(ThreadPool& pool, const ProductShape& shape, Kernel kernel, const Tiling& tiling,
+void run_tiles(ThreadPool& pool, const ProductShape& shape, Method method, const Tiling& tiling,
                T alpha, const ProductFactor<T>& a, const ProductFactor<T>& b, T beta,
                const ProductResult<T>& c) {
   const std::int64_t matrix = shape.m * shape.n;
   const std::int64_t later_parts = tiling.depth - 1;
-  T* const sums = later_parts == 0 ? nullptr
-                                   : partial_sums<T>(static_cast<std::size_t>(
-                                         later_parts * shape.batch * matrix));
+  T* const sums =
+      later_parts == 0
+          ? nullptr
+          : partial_sums<T>(static_cast<std::size_t>(later_parts * shape.batch * matrix));
   const std::int64_t tiles = tiling.rows * tiling.columns * tiling.depth;
   pool.run(shape.batch * tiles, [&](std::int64_t task) {
     const std::int64_t item = task / tiles;
     const std::int64_t depth_part = task % tiling.depth;
     const std::int64_t tile = task % tiles / tiling.depth;
-    const Range rows =
-        part_of(shape.m, tile / tiling.columns, tiling.rows, row_cut(kernel));
+    const Range rows = part_of(shape.m, tile / tiling.columns, tiling.rows, row_cut(method));
     const Range columns =
-        part_of(shape.n, tile % tiling.columns, tiling.columns, column_cut(kernel));
+        part_of(shape.n, tile % tiling.columns, tiling.columns, column_cut(method));
     const Range depth = part_of(shape.k, depth_part, tiling.depth, kDepth);
     const ProductFactor<T> left = part(a, item, rows.first, depth.first);
     const ProductFactor<T> right = part(b, item, depth.first, columns.first);
     if (depth_part == 0) {
       T* out = c.data + item * c.batch_stride + rows.first * c.leading + columns.first;
-      multiply(kernel, rows.size, columns.size, depth.size, alpha, left, right, beta, out,
+      multiply(method, rows.size, columns.size, depth.size, alpha, left, right, beta, out,
                c.leading);
     } else {
       T* out = sums + ((depth_part - 1) * shape.batch + item) * matrix + rows.first * shape.n +
                columns.first;
-      multiply(kernel, rows.size, columns.size, depth.size, alpha, left, right, T(0), out,
-               shape.n);
+      multiply(method, rows.size, columns.size, depth.size, alpha, left, right, T(0), out, shape.n);
     }
   });
   if (later_parts != 0) add_partial_sums(pool, shape, later_parts, sums, c);
 }
 
 template <class T>
-void run_groups(ThreadPool& pool, const ProductShape& shape, Kernel kernel, std::int64_t group,
-                T alpha, const ProductFactor<T>& a, const ProductFactor<T>& b, T beta,
-                const ProductResult<T>& c) {
-  pool.run((shape.batch + group - 1) / group, [&](std::int64_t task) {
-    const std::int64_t end = std::min(shape.batch, (task + 1) * group);
-    for (std::int64_t item = task * group; item < end; ++item) {
-      multiply(kernel, shape.m, shape.n, shape.k, alpha, part(a, item, 0, 0), part(b, item, 0, 0),
-               beta, c.data + item * c.batch_stride, c.leading);
-    }
-  });
+void multiply_batch(Method method, const ProductShape& shape, const Range& items, T alpha,
+                    const ProductFactor<T>& a, const ProductFactor<T>& b, T beta,
+                    const ProductResult<T>& c) {
+  for (std::int64_t item = items.first; item < items.first + items.size; ++item) {
+    multiply(method, shape.m, shape.n, shape.k, alpha, part(a, item, 0, 0), part(b, item, 0, 0),
+             beta, c.data + item * c.batch_stride, c.leading);
+  }
 }
 
 void check_leading(const char* name, std::int64_t leading, std::int64_t width) {
@@ -297,12 +301,21 @@ void product(ThreadPool& pool, const ProductShape& given, const ProductFactor<T>
     shape.m *= shape.batch;
     shape.batch = 1;
   }
-  const Kernel kernel = choose_kernel(shape);
-  const Tiling tiling = choose_tiling<T>(shape, kernel);
+  const Method method = choose_method(shape);
+  if (static_cast<double>(shape.batch) * work(shape) <= kMaxTinyWork) {  // no time for threads
+    multiply_batch(method, shape, {0, shape.batch}, alpha, a, b, beta, c);
+    return;
+  }
+  const Tiling tiling = choose_tiling<T>(shape, method);
   if (tiling.rows * tiling.columns * tiling.depth == 1) {
-    run_groups(pool, shape, kernel, tiling.group, alpha, a, b, beta, c);
+    const std::int64_t group = tiling.group;
+    pool.run((shape.batch + group - 1) / group, [&](std::int64_t task) {
+      const std::int64_t first = task * group;
+      const Range items{first, std::min(group, shape.batch - first)};
+      multiply_batch(method, shape, items, alpha, a, b, beta, c);
+    });
   } else {
-    run_tiles(pool, shape, kernel, tiling, alpha, a, b, beta, c);
+    run_tiles(pool, shape, method, tiling, alpha, a, b, beta, c);
   }
 }
 

@@ -50,7 +50,7 @@ template <class T>
 void product(ThreadPool& pool, const ProductShape& shape, const ProductFactor<T>& a,
              const ProductFactor<T>& b, const ProductResult<T>& c, T alpha = 1, T beta = 0);
 
-constexpr std::int64_t kMaxPartialSums = std::int64_t{1} << 18;
+constexpr std::int64_t kMaxPartialSums = std::int64_t{1} << 20;
 
 // Makes OpenBLAS (for the process) and OpenMP (for the calling thread) use one thread. Every
 // product does this itself; call it before other uses of BLAS and LAPACK.

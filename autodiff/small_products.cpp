@@ -30,12 +30,12 @@ template <class T>
 
 // ---- tiny products
 
-// Columns j .. j+used-1 of c, used <= N, from a panel whose rows hold N columns of b.
+// Rows i .. i+Rows-1 of N columns of c, from a panel whose rows hold these columns of b.
 template <class T, int N, int Rows>
 [[gnu::always_inline]] inline void tiny_rows(std::int64_t i, std::int64_t k, T alpha,
                                              const StridedMatrix<T>& a, const T* panel,
                                              std::int64_t panel_row, T beta, T* c,
-                                             std::int64_t c_leading, std::int64_t used) {
+                                             std::int64_t c_leading) {
   Vector<T, N> sums[Rows] = {};
   for (std::int64_t l = 0; l < k; ++l) {
     Vector<T, N> row;
@@ -44,54 +44,53 @@ template <class T, int N, int Rows>
   }
   for (int r = 0; r < Rows; ++r) {
     T* out = c + (i + r) * c_leading;
-    for (std::int64_t j = 0; j < used; ++j) out[j] = scaled(alpha, sums[r][j], beta, out + j);
+    for (int j = 0; j < N; ++j) out[j] = scaled(alpha, sums[r][j], beta, out + j);
   }
 }
 
+// The first N columns of c.
 template <class T, int N>
 [[gnu::always_inline]] inline void tiny_columns(std::int64_t m, std::int64_t k, T alpha,
                                                 const StridedMatrix<T>& a,
                                                 const StridedMatrix<T>& b, T beta, T* c,
-                                                std::int64_t c_leading, std::int64_t used) {
-  alignas(64) std::array<T, kMaxTinyDepth * N> packed;
+                                                std::int64_t c_leading) {
+  alignas(64) std::array<T, kMaxTinyWork> packed;  // N <= n, so k N fits
   const T* panel = b.data;
   std::int64_t panel_row = b.row;
-  if (b.column != 1 || used != N) {
+  if (N > 1 && b.column != 1) {
     for (std::int64_t l = 0; l < k; ++l) {
       T* row = packed.data() + l * N;
-      for (std::int64_t j = 0; j < used; ++j) row[j] = b.data[l * b.row + j * b.column];
-      for (std::int64_t j = used; j < N; ++j) row[j] = 0;
+      for (int j = 0; j < N; ++j) row[j] = b.data[l * b.row + j * b.column];
     }
     panel = packed.data();
     panel_row = N;
   }
   std::int64_t i = 0;
   for (; i + 4 <= m; i += 4) {
-    tiny_rows<T, N, 4>(i, k, alpha, a, panel, panel_row, beta, c, c_leading, used);
+    tiny_rows<T, N, 4>(i, k, alpha, a, panel, panel_row, beta, c, c_leading);
   }
   for (; i < m; ++i) {
-    tiny_rows<T, N, 1>(i, k, alpha, a, panel, panel_row, beta, c, c_leading, used);
+    tiny_rows<T, N, 1>(i, k, alpha, a, panel, panel_row, beta, c, c_leading);
   }
 }
 
-template <class T>
+// Columns in vectors of 64 bytes, then what is left in halves of that, down to single columns:
+// nothing is read or written beyond the operands.
+template <class T, int N = 64 / sizeof(T)>
 [[gnu::always_inline]] inline void tiny_body(std::int64_t m, std::int64_t n, std::int64_t k,
                                              T alpha, const StridedMatrix<T>& a,
                                              const StridedMatrix<T>& b, T beta, T* c,
                                              std::int64_t c_leading) {
-  constexpr int kWide = 64 / sizeof(T);
-  for (std::int64_t j = 0; j < n;) {
-    const StridedMatrix<T> columns{b.data + j * b.column, b.row, b.column};
-    const std::int64_t left = n - j;
-    const std::int64_t used = std::min<std::int64_t>(left, kWide);
-    if (left > kWide / 2) {
-      tiny_columns<T, kWide>(m, k, alpha, a, columns, beta, c + j, c_leading, used);
-    } else if (left > kWide / 4) {
-      tiny_columns<T, kWide / 2>(m, k, alpha, a, columns, beta, c + j, c_leading, used);
-    } else {
-      tiny_columns<T, kWide / 4>(m, k, alpha, a, columns, beta, c + j, c_leading, used);
+  std::int64_t j = 0;
+  for (; j + N <= n; j += N) {
+    tiny_columns<T, N>(m, k, alpha, a, {b.data + j * b.column, b.row, b.column}, beta, c + j,
+                       c_leading);
+  }
+  if constexpr (N > 1) {
+    if (j < n) {
+      tiny_body<T, N / 2>(m, n - j, k, alpha, a, {b.data + j * b.column, b.row, b.column}, beta,
+                          c + j, c_leading);
     }
-    j += used;
   }
 }
 
@@ -257,9 +256,12 @@ void tiny_product(std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
                   const StridedMatrix<T>& a, const StridedMatrix<T>& b, T beta, T* c,
                   std::int64_t c_leading) {
   switch (simd()) {
-    case Simd::kAvx512: return tiny_avx512<T>(m, n, k, alpha, a, b, beta, c, c_leading);
-    case Simd::kAvx2: return tiny_avx2<T>(m, n, k, alpha, a, b, beta, c, c_leading);
-    case Simd::kBaseline: return tiny_body<T>(m, n, k, alpha, a, b, beta, c, c_leading);
+    case Simd::kAvx512:
+      return tiny_avx512<T>(m, n, k, alpha, a, b, beta, c, c_leading);
+    case Simd::kAvx2:
+      return tiny_avx2<T>(m, n, k, alpha, a, b, beta, c, c_leading);
+    case Simd::kBaseline:
+      return tiny_body<T>(m, n, k, alpha, a, b, beta, c, c_leading);
   }
 }
 
@@ -267,9 +269,12 @@ template <class T>
 void matrix_vector(std::int64_t m, std::int64_t k, T alpha, const StridedMatrix<T>& a, const T* x,
                    std::int64_t x_stride, T beta, T* y, std::int64_t y_stride) {
   switch (simd()) {
-    case Simd::kAvx512: return vector_avx512<T>(m, k, alpha, a, x, x_stride, beta, y, y_stride);
-    case Simd::kAvx2: return vector_avx2<T>(m, k, alpha, a, x, x_stride, beta, y, y_stride);
-    case Simd::kBaseline: return vector_body<T>(m, k, alpha, a, x, x_stride, beta, y, y_stride);
+    case Simd::kAvx512:
+      return vector_avx512<T>(m, k, alpha, a, x, x_stride, beta, y, y_stride);
+    case Simd::kAvx2:
+      return vector_avx2<T>(m, k, alpha, a, x, x_stride, beta, y, y_stride);
+    case Simd::kBaseline:
+      return vector_body<T>(m, k, alpha, a, x, x_stride, beta, y, y_stride);
   }
 }
 

@@ -15,8 +15,7 @@ double contraction_flops(const Tape& tape, const Node& node) {
     for (std::size_t i = 0; i < s.inputs[k].size(); ++i)
       if (seen.find(s.inputs[k][i]) == seen.npos) {
         seen += s.inputs[k][i];
-        combinations *=
-            static_cast<double>(tape.node(node.inputs[k]).shape[static_cast<int>(i)]);
+        combinations *= static_cast<double>(tape.node(node.inputs[k]).shape[static_cast<int>(i)]);
       }
   const bool sums = seen.size() > s.output.size();
   const double factors = static_cast<double>(s.inputs.size());
@@ -28,13 +27,13 @@ double contraction_flops(const Tape& tape, const Node& node) {
 double flops(const Tape& tape, NodeId id) {
   const Node& node = tape.node(id);
   if (node.op->name == "contract") return contraction_flops(tape, node);
-  const bool reduction = node.op->name == "sum" || node.op->name == "max" ||
-                         node.op->name == "min";
+  const bool reduction = node.op->name == "sum" || node.op->name == "max" || node.op->name == "min";
   if (!node.op->elementwise && !reduction) return 0;
   double count = static_cast<double>(node.shape.size());
   for (const NodeId in : node.inputs)
     count = std::max(count, static_cast<double>(tape.node(in).shape.size()));
-  return count * std::max(1.0, static_cast<double>(node.inputs.size()) - 1);
+  const bool n_ary = node.op->arity == kAnyArity;  // a sum of many terms
+  return n_ary ? count * std::max(1.0, static_cast<double>(node.inputs.size()) - 1) : count;
 }
 
 }  // namespace jacquard

@@ -88,7 +88,7 @@ int run_telling(const Command& command, const fs::path& folder, std::ostream& ta
 
 void run_or_throw(const Command& command, const fs::path& folder, std::ostream& talk) {
   if (const int code = run_telling(command, folder, talk); code != 0)
-    throw Error(cat("data get: ", in_quotes(shown_command(command)), " ended with code ", code,
+    throw Error(cat("data get: '", shown_command(command), "' ended with code ", code,
                     "; its own messages stand above"));
 }
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -173,26 +172,6 @@ void write_directly(const fs::path& path, std::string_view bytes) {
   if (!file.close()) fail("closing");
 }
 
-// The bytes of the character of UTF-8 that the text begins with; 0 for a control byte and for what
-// is no UTF-8.
-std::size_t character_length(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0x80) return first < 0x20 || first == 0x7f ? 0 : 1;
-  const int ones = std::countl_one(first);
-  if (ones < 2 || ones > 4 || text.size() < static_cast<std::size_t>(ones)) return 0;
-  std::uint32_t code = first & (0x7fU >> ones);
-  for (int i = 1; i < ones; ++i) {
-    const auto next = static_cast<unsigned char>(text[static_cast<std::size_t>(i)]);
-    if (next >> 6 != 2) return 0;
-    code = code << 6 | (next & 0x3fU);
-  }
-  // Overlong forms, halves of surrogates, C1 controls and numbers past the last character.
-  constexpr std::uint32_t kLeast[] = {0xa0, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code < 0xe000;
-  if (code < kLeast[ones - 2] || surrogate || code > 0x10ffff) return 0;
-  return static_cast<std::size_t>(ones);
-}
-
 }  // namespace
 
 template <class Failure>
@@ -221,23 +200,6 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
   }
 }
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kShown = 200;
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out = "'";
-  std::size_t place = 0;
-  while (place < text.size()) {
-    const std::size_t length = character_length(text.substr(place));
-    if (place + std::max<std::size_t>(length, 1) > kShown) return out + "...'";
-    if (length == 0) {
-      const auto byte = static_cast<unsigned char>(text[place]);
-      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-    } else {
-      out += text.substr(place, length);
-    }
-    place += std::max<std::size_t>(length, 1);
-  }
-  return out + "'";
-}
+std::string file_in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }
 
 }  // namespace jacquard::experiments

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "autodiff/error.hpp"
+#include "experiments/source_text.hpp"
 
 namespace jacquard::experiments {
 
@@ -29,14 +30,15 @@ extern template std::string read_file<Error>(const std::filesystem::path&, std::
 // Writes a temporary file in the same folder, syncs it, renames it to `path` and syncs the folder.
 // A link is followed; what is no regular file (a pipe, a terminal, the null device) is written
 // directly, since it cannot be replaced. Throws Error with the step and the system's reason; the
-// temporary file is then gone and the old file as it was.
+// temporary file is then gone and the old file as it was (but for a folder that cannot be synced:
+// then the new file stands there and may not outlive a power cut).
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
-// Text of the user as messages show it: in quotes, control bytes and what is no UTF-8 as \x1b, cut
-// after 200 bytes. So a message is UTF-8 and moves no cursor, whatever is in it.
-std::string in_quotes(std::string_view text);
-inline std::string in_quotes(const std::same_as<std::filesystem::path> auto& path) {
-  return in_quotes(std::string_view(path.native()));
+// The name of a file as messages show it: in quotes, made safe for a terminal, and whole, since its
+// end is what tells files apart. (in_quotes of other text is cut: source_text.hpp.)
+std::string file_in_quotes(std::string_view name);
+std::string in_quotes(const std::same_as<std::filesystem::path> auto& path) {
+  return file_in_quotes(path.native());
 }
 
 }  // namespace jacquard::experiments

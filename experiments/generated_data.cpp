@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "autodiff/error.hpp"
-#include "experiments/random_stream.hpp"
+#include "autodiff/philox.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -17,34 +17,40 @@ std::int64_t spiral_features(const DataSpec&) { return 2; }
 
 DataSet bars(const DataSpec& spec, std::uint64_t seed) {
   const std::int64_t side = spec.size;
+  const float probability = 1 / static_cast<float>(side);
   Tensor<float> x({spec.count, side * side});
-  RandomStream stream(seed, "data/bars");
-  for (std::int64_t example = 0; example < spec.count; ++example)
-    for (std::int64_t bar = 0; bar < 2 * side; ++bar) {
-      if (stream.uniform() >= 1.0 / static_cast<double>(side)) continue;
-      const bool is_row = bar < side;
-      const std::int64_t line = bar % side;
-      for (std::int64_t k = 0; k < side; ++k)
-        x[example * side * side + (is_row ? line * side + k : k * side + line)] = 1;
-    }
+  std::vector<float> draws(static_cast<std::size_t>(2 * side));  // one for each bar of an example
+  for (std::int64_t example = 0; example < spec.count; ++example) {
+    fill_uniform<float>(draws, seed, "data/bars", 0,
+                        static_cast<std::uint64_t>(example) * draws.size());
+    const auto light = [&](std::int64_t row, std::int64_t column) {
+      x[(example * side + row) * side + column] = 1;
+    };
+    for (std::int64_t line = 0; line < side; ++line)
+      for (std::int64_t k = 0; k < side; ++k) {
+        if (draws[static_cast<std::size_t>(line)] < probability) light(line, k);
+        if (draws[static_cast<std::size_t>(side + line)] < probability) light(k, line);
+      }
+  }
   return {"bars", {{"x", std::move(x)}}, {side, side}};
 }
 
 DataSet gaussian(const DataSpec& spec, std::uint64_t seed) {
   Tensor<float> x({spec.count, spec.size});
-  RandomStream stream(seed, "data/gaussian");
-  for (std::int64_t i = 0; i < x.size(); ++i)
-    x[i] = static_cast<float>(stream.normal() / static_cast<double>(1 + i % spec.size));
+  fill_normal<float>(x.data, seed, "data/gaussian", 0);
+  for (std::int64_t i = 0; i < x.size(); ++i) x[i] /= static_cast<float>(1 + i % spec.size);
   return {"gaussian", {{"x", std::move(x)}}, {}};
 }
 
 DataSet spiral(const DataSpec& spec, std::uint64_t seed) {
   Tensor<float> x({spec.count, 2});
-  RandomStream stream(seed, "data/spiral");
+  fill_normal<float>(x.data, seed, "data/spiral", 0);
+  std::vector<double> draws(static_cast<std::size_t>(spec.count));
+  fill_uniform<double>(draws, seed, "data/spiral", 0);
   for (std::int64_t i = 0; i < spec.count; ++i) {
-    const double t = 3 + 12 * stream.uniform();
-    x[2 * i] = static_cast<float>(0.04 * t * std::sin(t) + spec.noise * stream.normal());
-    x[2 * i + 1] = static_cast<float>(0.04 * t * std::cos(t) + spec.noise * stream.normal());
+    const double t = 3 + 12 * draws[static_cast<std::size_t>(i)];
+    x[2 * i] = static_cast<float>(0.04 * t * std::sin(t) + spec.noise * x[2 * i]);
+    x[2 * i + 1] = static_cast<float>(0.04 * t * std::cos(t) + spec.noise * x[2 * i + 1]);
   }
   return {"spiral", {{"x", std::move(x)}}, {}};
 }

@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t kMagicBytes = 4;
 constexpr std::size_t kMaxRank = 4;
-constexpr std::size_t kMaxHeaderBytes = kMagicBytes + 4 * kMaxRank;
 constexpr std::uint32_t kUnsignedBytes = 0x08;
 
 bool is_gzip(std::string_view file) { return file.starts_with("\x1f\x8b"); }
@@ -41,7 +40,8 @@ class Gunzip {
   Gunzip(std::string_view file, std::string_view name) : file_(file), name_(name) {
     constexpr int kGzipOnly = 16;
     if (inflateInit2(&stream_, MAX_WBITS + kGzipOnly) != Z_OK)
-      throw Error(cat("gzip ", in_quotes(name_), ": zlib does not start; memory may be short"));
+      throw Error(
+          cat("gzip ", file_in_quotes(name_), ": zlib does not start; memory may be short"));
   }
   Gunzip(const Gunzip&) = delete;
   Gunzip& operator=(const Gunzip&) = delete;
@@ -63,10 +63,10 @@ class Gunzip {
   void finish(std::uint64_t declared) {
     char beyond = 0;
     if (!ended_ && inflate_into(&beyond, 1) > 0)
-      throw SpecError(cat("gzip ", in_quotes(name_), ": unpacks to more than the ", declared,
+      throw SpecError(cat("gzip ", file_in_quotes(name_), ": unpacks to more than the ", declared,
                           " bytes that its header declares"));
     if (const std::size_t rest = file_.size() - next_ + stream_.avail_in; rest > 0)
-      throw SpecError(cat("gzip ", in_quotes(name_), ": ", rest,
+      throw SpecError(cat("gzip ", file_in_quotes(name_), ": ", rest,
                           " bytes follow the end of the stream", "; the file must end there"));
   }
 
@@ -81,9 +81,9 @@ class Gunzip {
       ended_ = result == Z_STREAM_END;
       if (result == Z_OK || ended_) continue;
       if (result == Z_BUF_ERROR)
-        throw SpecError(cat("gzip ", in_quotes(name_), ": truncated after ", file_.size(),
+        throw SpecError(cat("gzip ", file_in_quotes(name_), ": truncated after ", file_.size(),
                             " bytes; the end of the stream is missing"));
-      throw SpecError(cat("gzip ", in_quotes(name_), ": damaged near byte ",
+      throw SpecError(cat("gzip ", file_in_quotes(name_), ": damaged near byte ",
                           next_ - stream_.avail_in, " of ", file_.size(), ": ",
                           stream_.msg ? stream_.msg : "zlib gives no reason"));
     }
@@ -110,16 +110,16 @@ class Gunzip {
 // The bytes of the header by its rank; the rest of `header` is not looked at yet.
 std::size_t header_size(std::string_view header, std::string_view name) {
   if (header.size() < kMagicBytes)
-    throw SpecError(cat("idx ", in_quotes(name), ": the file has ", header.size(),
+    throw SpecError(cat("idx ", file_in_quotes(name), ": the file has ", header.size(),
                         " bytes; its magic number alone has ", kMagicBytes));
   const std::uint32_t magic = big_endian(header, 0);
   const std::size_t rank = magic & 0xff;
   if (magic >> 8 != kUnsignedBytes || rank < 1 || rank > kMaxRank)
-    throw SpecError(cat("idx ", in_quotes(name), ": the magic number is ", hexadecimal(magic),
+    throw SpecError(cat("idx ", file_in_quotes(name), ": the magic number is ", hexadecimal(magic),
                         "; 0x00000801 to 0x00000804 are known (unsigned bytes, 1 to 4 sizes)"));
   const std::size_t size = kMagicBytes + 4 * rank;
   if (header.size() < size)
-    throw SpecError(cat("idx ", in_quotes(name), ": the file has ", header.size(),
+    throw SpecError(cat("idx ", file_in_quotes(name), ": the file has ", header.size(),
                         " bytes; its header alone has ", size));
   return size;
 }
@@ -137,14 +137,14 @@ std::uint64_t product(const std::vector<std::int64_t>& sizes, std::string_view n
   for (const std::int64_t size : sizes)
     if (__builtin_mul_overflow(elements, static_cast<std::uint64_t>(size), &elements) ||
         elements > kMaxFileBytes)
-      throw SpecError(cat("idx ", in_quotes(name), ": the header declares ", shown(sizes),
+      throw SpecError(cat("idx ", file_in_quotes(name), ": the header declares ", shown(sizes),
                           " bytes; at most ", kMaxFileBytes, " are allowed"));
   return elements;
 }
 
 [[noreturn]] void refuse_size(std::string_view name, const std::vector<std::int64_t>& sizes,
                               std::uint64_t declared, std::uint64_t present) {
-  throw SpecError(cat("idx ", in_quotes(name), ": the header declares ", shown(sizes), " = ",
+  throw SpecError(cat("idx ", file_in_quotes(name), ": the header declares ", shown(sizes), " = ",
                       declared, " bytes, the file holds ", present,
                       present < declared ? "; it is truncated" : "; the rest belongs to nothing"));
 }

@@ -1,13 +1,11 @@
 // The reading half of json_text.hpp: nlohmann/json's SAX events become values and places.
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <utility>
 
+#include "experiments/file.hpp"
 #include "experiments/json_text.hpp"
 #include "experiments/problem.hpp"
 #include "experiments/source_text.hpp"
@@ -387,19 +385,7 @@ LocatedJson load_json(std::string_view text, std::string file_name) {
 }
 
 LocatedJson load_json_file(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  if (file) {
-    // One byte more than is allowed shows that a file is too large, without reading all of it.
-    text.resize(kMaxJsonBytes + 1);
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
-  }
-  if (!file.eof() && text.size() <= kMaxJsonBytes)
-    throw Error(cat(printable(path), ": the file cannot be read; the system says '",
-                    std::generic_category().message(errno != 0 ? errno : EIO), "'"));
-  return load_json(text, path);
+  return load_json(read_file<SpecError>(path, kMaxJsonBytes), path);
 }
 
 }  // namespace jacquard::experiments

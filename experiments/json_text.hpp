@@ -105,7 +105,7 @@ class LocatedJson {
 // in messages.
 LocatedJson load_json(std::string_view text, std::string file_name);
 
-// The same for a file. Throws Error if it cannot be read.
+// The same for a file. Throws SpecError if it cannot be read.
 LocatedJson load_json_file(const std::string& path);
 
 // Reads `text` from byte `begin` to its end as one JSON value without comments and fills in the

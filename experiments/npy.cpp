@@ -52,7 +52,7 @@ class HeaderText {
 
  private:
   [[noreturn]] void refuse(std::string_view why) const {
-    throw SpecError(cat("npy ", in_quotes(name_), ": the header ", in_quotes(text_),
+    throw SpecError(cat("npy ", file_in_quotes(name_), ": the header '", shortened(text_, 200), "'",
                         " cannot be read at its byte ", place_, "; ", why));
   }
 
@@ -158,24 +158,24 @@ std::uint64_t little_endian(std::string_view bytes) {
 Header read_header(std::string_view file, std::string_view name) {
   constexpr std::size_t kVersionEnd = 8;
   if (!file.starts_with(kMagic.substr(0, std::min(kMagic.size(), file.size()))))
-    throw SpecError(cat("npy ", in_quotes(name), ": the file begins with ",
+    throw SpecError(cat("npy ", file_in_quotes(name), ": the file begins with ",
                         in_quotes(file.substr(0, kMagic.size())),
                         "; a .npy file begins with '\\x93NUMPY'"));
   if (file.size() < kVersionEnd)
-    throw SpecError(cat("npy ", in_quotes(name), ": the file has ", file.size(),
+    throw SpecError(cat("npy ", file_in_quotes(name), ": the file has ", file.size(),
                         " bytes; its magic number and version alone have ", kVersionEnd));
   const int major = static_cast<unsigned char>(file[6]);
   const int minor = static_cast<unsigned char>(file[7]);
   if (major < 1 || major > 3 || minor != 0)
-    throw SpecError(cat("npy ", in_quotes(name), ": version ", major, ".", minor,
+    throw SpecError(cat("npy ", file_in_quotes(name), ": version ", major, ".", minor,
                         " is not known; 1.0, 2.0 and 3.0 are"));
   const std::size_t text_start = kVersionEnd + (major == 1 ? 2 : 4);
   if (file.size() < text_start)
-    throw SpecError(cat("npy ", in_quotes(name), ": the file has ", file.size(),
+    throw SpecError(cat("npy ", file_in_quotes(name), ": the file has ", file.size(),
                         " bytes; its header begins at byte ", text_start));
   const std::uint64_t length = little_endian(file.substr(kVersionEnd, text_start - kVersionEnd));
   if (length > file.size() - text_start)
-    throw SpecError(cat("npy ", in_quotes(name), ": a header of ", length,
+    throw SpecError(cat("npy ", file_in_quotes(name), ": a header of ", length,
                         " bytes is declared, the file holds ", file.size() - text_start,
                         "; it is truncated or damaged"));
   Header header =
@@ -203,8 +203,8 @@ void convert(std::string_view bytes, bool swapped, std::string_view name, std::v
     const auto value = std::bit_cast<E>(element);
     if constexpr (std::integral<E>)
       if (!is_exact<T>(value))
-        throw SpecError(cat("npy ", in_quotes(name), ": element ", i, " is the integer ", value,
-                            ", which ", std::numeric_limits<T>::digits,
+        throw SpecError(cat("npy ", file_in_quotes(name), ": element ", i, " is the integer ",
+                            value, ", which ", std::numeric_limits<T>::digits,
                             " binary digits cannot hold; store floating-point numbers if rounding",
                             " is meant"));
     out[i] = static_cast<T>(value);
@@ -235,14 +235,14 @@ constexpr ElementKind<T> kElementKinds[] = {
 template <class T>
 const ElementKind<T>& element_kind(const std::string& dtype, std::string_view name) {
   if (dtype.find('O') != std::string::npos)
-    throw SpecError(cat("npy ", in_quotes(name), ": the element type ", in_quotes(dtype),
+    throw SpecError(cat("npy ", file_in_quotes(name), ": the element type ", in_quotes(dtype),
                         " is that of Python objects, which are programs and never read; store ",
                         "an array of numbers"));
   for (const ElementKind<T>& kind : kElementKinds<T>)
     if (dtype.size() == 3 && dtype.substr(1) == kind.code &&
         (dtype[0] == '<' || dtype[0] == '>' || (dtype[0] == '|' && kind.size == 1)))
       return kind;
-  throw SpecError(cat("npy ", in_quotes(name), ": the element type ", in_quotes(dtype),
+  throw SpecError(cat("npy ", file_in_quotes(name), ": the element type ", in_quotes(dtype),
                       " is not supported; f4, f8, b1, i1, i2, i4, i8, u1, u2, u4, u8 are"));
 }
 
@@ -261,7 +261,7 @@ void check_size(const Header& header, std::size_t element_bytes, std::size_t pre
   std::string sizes;
   for (const std::int64_t size : header.sizes) sizes += cat(size, " x ");
   throw SpecError(
-      cat("npy ", in_quotes(name), ": the header declares ", sizes, element_bytes,
+      cat("npy ", file_in_quotes(name), ": the header declares ", sizes, element_bytes,
           overflow ? std::string(" bytes, more than 2^64") : cat(" = ", declared, " bytes"),
           ", the file holds ", present,
           overflow || declared > present ? "; it is truncated or damaged"
@@ -294,7 +294,7 @@ Shape checked_shape(const std::vector<std::int64_t>& sizes, std::string_view nam
   try {
     return Shape(sizes);
   } catch (const ShapeError& error) {
-    throw SpecError(cat("npy ", in_quotes(name), ": ", error.what()));
+    throw SpecError(cat("npy ", file_in_quotes(name), ": ", error.what()));
   }
 }
 

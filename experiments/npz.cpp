@@ -53,10 +53,10 @@ Archive open_archive(const Source& source, int flags, std::string_view name) {
   ZipError error;
   Archive archive(zip_open_from_source(source.get(), flags, error.get()));
   if (!archive && zip_error_code_zip(error.get()) == ZIP_ER_EXISTS)
-    throw SpecError(cat("npz ", in_quotes(name), ": two entries have the same name"));
+    throw SpecError(cat("npz ", file_in_quotes(name), ": two entries have the same name"));
   if (!archive)
-    throw SpecError(cat("npz ", in_quotes(name), ": this is no whole zip archive: ", error.text(),
-                        "; a file of numpy.savez is needed"));
+    throw SpecError(cat("npz ", file_in_quotes(name), ": this is no whole zip archive: ",
+                        error.text(), "; a file of numpy.savez is needed"));
   zip_source_keep(source.get());  // the archive has one claim on it, `source` the other
   return archive;
 }
@@ -77,7 +77,8 @@ class Reader {
   NamedArray<T> read(std::uint64_t index) {
     zip_stat_t entry;
     if (zip_stat_index(archive_.get(), index, 0, &entry) != 0 || !(entry.valid & ZIP_STAT_NAME))
-      throw SpecError(cat("npz ", in_quotes(name_), ": entry ", index, " is damaged: ", reason()));
+      throw SpecError(
+          cat("npz ", file_in_quotes(name_), ": entry ", index, " is damaged: ", reason()));
     const std::string_view entry_name = entry.name;
     if (!entry_name.ends_with(kSuffix) || entry_name.size() == kSuffix.size())
       refuse(entry_name, "is no array; every entry must be named as an array and end in '.npy'");
@@ -91,12 +92,12 @@ class Reader {
  private:
   static std::uint64_t checked_size(std::string_view file, std::string_view name) {
     if (file.empty())  // to libzip an archive without entries
-      throw SpecError(
-          cat("npz ", in_quotes(name), ": the file is empty; a file of numpy.savez is ", "needed"));
+      throw SpecError(cat("npz ", file_in_quotes(name),
+                          ": the file is empty; a file of numpy.savez is ", "needed"));
     return file.size();
   }
   [[noreturn]] void refuse(std::string_view entry, std::string_view why) const {
-    throw SpecError(cat("npz ", in_quotes(name_), ": entry ", in_quotes(entry), " ", why));
+    throw SpecError(cat("npz ", file_in_quotes(name_), ": entry ", in_quotes(entry), " ", why));
   }
   std::string reason() const { return zip_error_strerror(zip_get_error(archive_.get())); }
 

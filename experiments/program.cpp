@@ -51,8 +51,8 @@ int run_program(const std::vector<std::string>& command, const std::filesystem::
   const int failure =
       posix_spawnp(&process, arguments[0], actions.get(), nullptr, arguments.data(), environ);
   if (failure != 0)
-    throw Error(cat("run ", in_quotes(shown_command(command)), ": ",
-                    std::generic_category().message(failure)));
+    throw Error(
+        cat("run '", shown_command(command), "': ", std::generic_category().message(failure)));
   return wait_for(process);
 }
 

@@ -1,19 +1,11 @@
 #include "experiments/random_stream.hpp"
 
-#include <Random123/philox.h>
-
-#include <cmath>
 #include <limits>
-#include <numbers>
+
+#include "autodiff/philox.hpp"
 
 namespace jacquard::experiments {
 namespace {
-
-std::uint64_t fnv1a(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash;
-}
 
 std::uint32_t low(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
 std::uint32_t high(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); }
@@ -21,18 +13,17 @@ std::uint32_t high(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32)
 }  // namespace
 
 RandomStream::RandomStream(std::uint64_t seed, std::string_view name)
-    : seed_(seed), name_(fnv1a(name)) {}
+    : key_(stream_key(seed, name)) {}
 
 std::uint64_t RandomStream::bits() {
-  if (left_ == 0) {
-    const r123::Philox4x32 philox;
-    const r123::Philox4x32::ctr_type words =
-        philox({{low(block_), high(block_), low(name_), high(name_)}}, {{low(seed_), high(seed_)}});
+  if (taken_ == ready_.size()) {
+    const std::array<std::uint32_t, 4> words =
+        philox({low(block_), high(block_), 0, 0}, {low(key_), high(key_)});
     ready_ = {words[0] | std::uint64_t{words[1]} << 32, words[2] | std::uint64_t{words[3]} << 32};
     ++block_;
-    left_ = 2;
+    taken_ = 0;
   }
-  return ready_[static_cast<std::size_t>(2 - left_--)];
+  return ready_[taken_++];
 }
 
 std::uint64_t RandomStream::below(std::uint64_t bound) {
@@ -43,13 +34,6 @@ std::uint64_t RandomStream::below(std::uint64_t bound) {
   std::uint64_t draw = bits();
   while (draw > last) draw = bits();
   return draw % bound;
-}
-
-double RandomStream::uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
-
-double RandomStream::normal() {
-  const double radius = std::sqrt(-2.0 * std::log1p(-uniform()));  // 1 - u is never 0
-  return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }
 
 }  // namespace jacquard::experiments

@@ -1,8 +1,5 @@
-// RandomStream: numbers that depend on a seed, a name and their place alone, from Random123's
-// counter-based generator Philox4x32-10 (Salmon et al. 2011).
-//
-// For what happens outside the tape: the split of a data set, the order of an epoch, generated
-// data. Streams of other names or seeds are independent; nothing here is shared or stored.
+// RandomStream: whole random numbers one after the other, for what happens outside the tape: the
+// split of a data set, the order of an epoch. (Draws of numbers with a point: autodiff/philox.hpp.)
 #pragma once
 
 #include <array>
@@ -11,24 +8,21 @@
 
 namespace jacquard::experiments {
 
-// Block i of the stream is Philox4x32-10 with the seed as key and (i, hash of the name) as counter,
-// low words first; the hash is 64-bit FNV-1a. These numbers are part of the format of results:
-// they never change.
+// Block i of the stream is Philox4x32-10 with the words of stream_key(seed, name) as key and
+// {i low, i high, 0, 0} as counter (autodiff/philox.hpp); its four words are two numbers, low
+// halves first. Streams of other names or seeds are independent. Never changes between versions.
 class RandomStream {
  public:
   RandomStream(std::uint64_t seed, std::string_view name);
 
   std::uint64_t bits();                      // 64 uniform bits
   std::uint64_t below(std::uint64_t bound);  // 0 .. bound-1, each equally likely; bound > 0
-  double uniform();                          // [0, 1), a multiple of 2^-53
-  double normal();                           // mean 0, standard deviation 1 (Box and Muller 1958)
 
  private:
-  std::uint64_t seed_;
-  std::uint64_t name_;
+  std::uint64_t key_;
   std::uint64_t block_ = 0;
   std::array<std::uint64_t, 2> ready_{};
-  int left_ = 0;
+  std::size_t taken_ = 2;  // of ready_
 };
 
 }  // namespace jacquard::experiments

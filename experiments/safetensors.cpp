@@ -245,8 +245,8 @@ std::vector<const SavedTensor*> in_order(const SafeTensors& content) {
                       " is taken; every tensor needs", " one of its own"));
     order.push_back(&saved);
   }
-  std::ranges::stable_partition(
-      order, [](const SavedTensor* saved) { return saved->values.index() == 1; });
+  std::stable_partition(order.begin(), order.end(),
+                        [](const SavedTensor* saved) { return saved->values.index() == 1; });
   return order;
 }
 
@@ -300,7 +300,7 @@ SafeTensors parse_safetensors(std::string_view file, std::string_view name) {
   try {
     return parse(file);
   } catch (const Malformed& malformed) {
-    throw Failure(cat("safetensors ", in_quotes(name), ": ", malformed.what));
+    throw Failure(cat("safetensors ", file_in_quotes(name), ": ", malformed.what));
   }
 }
 

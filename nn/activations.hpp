@@ -11,7 +11,6 @@ namespace jacquard::nn {
 struct Activation {
   std::string_view name;
   Expr (*function)(Expr);
-  std::string_view formula;
 };
 
 // Every name but "identity" and "linear" (which do nothing) is also a function of the cost

@@ -34,8 +34,8 @@ const Kind* find_kind(std::span<const Kind> kinds, std::string_view name) {
 
 void check_option(std::string_view where, const Option& option, double value) {
   if (option.flag && value != 0 && value != 1)
-    throw SpecError(cat(where, ": ", option.name, " = ", number_text(value),
-                        "; it must be true or false"));
+    throw SpecError(
+        cat(where, ": ", option.name, " = ", number_text(value), "; it must be true or false"));
   if (!(value >= option.low && value <= option.high))
     throw SpecError(cat(where, ": ", option.name, " = ", number_text(value),
                         " is out of range; it must lie between ", number_text(option.low), " and ",
@@ -56,8 +56,8 @@ void check_choice(std::string_view where, std::span<const Kind> kinds, const Cho
     const auto found = std::ranges::find(kind->options, name, &Option::name);
     if (found == kind->options.end())
       throw SpecError(cat(where, ": '", kind->name, "' has no option '", name, "'; ",
-                          did_you_mean(name, known), "known options: ",
-                          known.empty() ? "none" : listed(known)));
+                          did_you_mean(name, known),
+                          "known options: ", known.empty() ? "none" : listed(known)));
     check_option(where, *found, value);
   }
   for (const Option& option : kind->options)

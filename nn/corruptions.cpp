@@ -16,8 +16,8 @@ Expr probability(const char* where, Tape& tape, double p) {
 // Noise of x's shape must stay so: a rate with more elements would make copies of x.
 void check_rate(const char* where, Expr rate, Expr x) {
   if (!broadcasts_to(rate.shape(), x.shape()))
-    throw ShapeError(cat(where, ": a rate of shape ", rate.shape(), " does not broadcast to ",
-                         x.shape()));
+    throw ShapeError(
+        cat(where, ": a rate of shape ", rate.shape(), " does not broadcast to ", x.shape()));
 }
 
 }  // namespace

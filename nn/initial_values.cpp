@@ -98,8 +98,8 @@ void check_initializer(std::string_view where, const Initializer& initializer) {
         cat(where, ": low = ", number_text(low), " is above high = ", number_text(high)));
 }
 
-Tensor<double> initial_value(const Initializer& initializer, const Shape& shape,
-                             std::uint64_t seed, std::string_view parameter) {
+Tensor<double> initial_value(const Initializer& initializer, const Shape& shape, std::uint64_t seed,
+                             std::string_view parameter) {
   const std::string where = cat("initial value of '", parameter, "'");
   const Initializer chosen = resolved(initializer, shape);
   check_initializer(where, chosen);

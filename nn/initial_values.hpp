@@ -26,7 +26,7 @@ void check_initializer(std::string_view where, const Initializer& initializer);
 // Values of one parameter: a function of initializer, shape, seed and name alone. The fans are
 // those of x @ W: the last axis counts the outputs, the one before it the inputs; axes before
 // these multiply both. Throws SpecError.
-Tensor<double> initial_value(const Initializer& initializer, const Shape& shape,
-                             std::uint64_t seed, std::string_view parameter);
+Tensor<double> initial_value(const Initializer& initializer, const Shape& shape, std::uint64_t seed,
+                             std::string_view parameter);
 
 }  // namespace jacquard::nn

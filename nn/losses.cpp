@@ -12,12 +12,14 @@ namespace {
 // prediction that lost its features would be compared with every feature of the target.
 void check_pair(const char* where, Expr y, Expr t) {
   if (y.shape().rank() == 0)
-    throw ShapeError(cat(where, ": a prediction without axes has no examples; use arithmetic for "
-                                "scalars"));
+    throw ShapeError(cat(where,
+                         ": a prediction without axes has no examples; use arithmetic for "
+                         "scalars"));
   if (!broadcasts_to(t.shape(), y.shape()))
     throw ShapeError(cat(where, ": the prediction has shape ", y.shape(), ", the target ",
-                         t.shape(), "; they must be equal, or the target broadcast to the "
-                                    "prediction"));
+                         t.shape(),
+                         "; they must be equal, or the target broadcast to the "
+                         "prediction"));
 }
 
 Expr sum_features(Expr x) {

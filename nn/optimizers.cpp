@@ -74,8 +74,8 @@ OptimizerStep adam(const std::vector<Expr>& parameters, const std::vector<Expr>&
   check_decay("adam", "beta1", options.beta1);
   check_decay("adam", "beta2", options.beta2);
   if (step_number.shape().rank() != 0)
-    throw ShapeError(cat("adam: the step has shape ", step_number.shape(),
-                         "; it must be a scalar"));
+    throw ShapeError(
+        cat("adam: the step has shape ", step_number.shape(), "; it must be a scalar"));
   if (!(options.epsilon >= 0))
     throw Error(cat("adam: epsilon = ", options.epsilon, "; it must not be negative"));
   const Expr t = step_number + 1.0;
@@ -115,9 +115,7 @@ std::span<const Kind> optimizer_kinds() {
 OptimizerStep optimizer_step(const Optimizer& optimizer, const std::vector<Expr>& parameters,
                              const std::vector<Expr>& gradients, Expr rate, Expr step) {
   check_choice("optimizer", optimizer_kinds(), optimizer);
-  const auto number = [&](const char* name) {
-    return option(optimizer_kinds(), optimizer, name);
-  };
+  const auto number = [&](const char* name) { return option(optimizer_kinds(), optimizer, name); };
   if (optimizer.kind == "sgd")
     return sgd(parameters, gradients, rate,
                {.momentum = number("momentum"), .nesterov = number("nesterov") != 0});

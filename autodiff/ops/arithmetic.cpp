@@ -32,14 +32,20 @@ constinit const Op subtract_op = elementwise({
     .name = "subtract",
     .arity = 2,
     .kernel = scalar2([](auto x, auto y) { return x - y; }),
-    .derivative = [](const Call&, Expr g) { return std::vector<Expr>{g, -g}; },
+    .derivative =
+        [](const Call&, Expr g) {
+          return std::vector<Expr>{g, -g};
+        },
 });
 
 constinit const Op multiply_op = elementwise({
     .name = "multiply",
     .arity = 2,
     .kernel = scalar2([](auto x, auto y) { return x * y; }),
-    .derivative = [](const Call& c, Expr g) { return std::vector<Expr>{g * c.in[1], g * c.in[0]}; },
+    .derivative =
+        [](const Call& c, Expr g) {
+          return std::vector<Expr>{g * c.in[1], g * c.in[0]};
+        },
     .commutative = true,
 });
 
@@ -81,6 +87,13 @@ constinit const Op power_constant_op = elementwise({
           return std::vector<Expr>{g * (exponent * power(c.in[0], exponent - 1))};
         },
     .domains = kPositive,
+    .samples =
+        [] {
+          std::vector<Sample> samples;
+          for (const double exponent : {3.0, -1.0, 0.5, 2.5})
+            samples.push_back({{}, {{"exponent", exponent}}});
+          return samples;
+        },
 });
 
 constinit const Op power_op = elementwise({

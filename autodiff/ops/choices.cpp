@@ -11,6 +11,10 @@ namespace {
 
 using Adjoints = std::vector<Expr>;
 
+// Tests sample what is compared for equality, or is true or false, from few values.
+constexpr std::array kFew = {Domain{0, 2, true}};
+constexpr std::array kConditionFirst = {Domain{0, 1, true}, Domain{}};
+
 template <class F>
 constexpr Op comparison(std::string_view name, F, bool commutative = false) {
   return elementwise({
@@ -18,23 +22,27 @@ constexpr Op comparison(std::string_view name, F, bool commutative = false) {
       .arity = 2,
       .kernel = scalar2([](auto x, auto y) { return decltype(x)(F{}(x, y) ? 1 : 0); }),
       .derivative = no_gradient,
+      .domains = commutative ? std::span<const Domain>(kFew) : std::span<const Domain>(),
       .commutative = commutative,
   });
 }
 
 constinit const Op less_op = comparison("less", [](auto x, auto y) { return x < y; });
 constinit const Op less_equal_op = comparison("less_equal", [](auto x, auto y) { return x <= y; });
-constinit const Op equal_op = comparison("equal", [](auto x, auto y) { return x == y; }, true);
-constinit const Op not_equal_op =
-    comparison("not_equal", [](auto x, auto y) { return x != y; }, true);
-constinit const Op and_op =
-    comparison("and", [](auto x, auto y) { return x != 0 && y != 0; }, true);
-constinit const Op or_op = comparison("or", [](auto x, auto y) { return x != 0 || y != 0; }, true);
+constinit const Op equal_op = comparison(
+    "equal", [](auto x, auto y) { return x == y; }, true);
+constinit const Op not_equal_op = comparison(
+    "not_equal", [](auto x, auto y) { return x != y; }, true);
+constinit const Op and_op = comparison(
+    "and", [](auto x, auto y) { return x != 0 && y != 0; }, true);
+constinit const Op or_op = comparison(
+    "or", [](auto x, auto y) { return x != 0 || y != 0; }, true);
 
 constinit const Op not_op = elementwise({
     .name = "not",
     .kernel = scalar1([](auto x) { return decltype(x)(x == 0 ? 1 : 0); }),
     .derivative = no_gradient,
+    .domains = kFew,
 });
 
 // The part of a tie that each argument receives: 1 where it wins, 1/2 where both are equal.
@@ -62,8 +70,7 @@ constinit const Op minimum_op = elementwise({
         [](const Call& c, Expr g) {
           const Expr a = c.in[0], b = c.in[1], zero = constant(*g.tape, 0.0);
           const Expr part = share(a, b, g);
-          return Adjoints{where(less_equal(a, b), part, zero),
-                          where(less_equal(b, a), part, zero)};
+          return Adjoints{where(less_equal(a, b), part, zero), where(less_equal(b, a), part, zero)};
         },
     .commutative = true,
 });
@@ -86,6 +93,7 @@ constinit const Op where_op = elementwise({
           const Expr zero = constant(*g.tape, 0.0);
           return Adjoints{Expr{}, where(c.in[0], g, zero), where(c.in[0], zero, g)};
         },
+    .domains = kConditionFirst,
 });
 
 Expr less(Expr a, Expr b) { return a.tape->append(less_op, {a, b}); }
@@ -109,9 +117,9 @@ Expr clamp(Expr x, double low, double high) {
 }
 
 std::span<const Op* const> choice_ops() {
-  static constexpr std::array kOps = {&less_op,  &less_equal_op, &equal_op,   &not_equal_op,
-                                      &and_op,   &or_op,         &not_op,     &where_op,
-                                      &maximum_op, &minimum_op,  &stop_gradient_op};
+  static constexpr std::array kOps = {&less_op,    &less_equal_op, &equal_op,        &not_equal_op,
+                                      &and_op,     &or_op,         &not_op,          &where_op,
+                                      &maximum_op, &minimum_op,    &stop_gradient_op};
   return kOps;
 }
 

@@ -182,7 +182,8 @@ Expr matmul(Expr a, Expr b) {
   StackLabels labels;
   // Stack axes broadcast: an axis of size 1 against a larger one is dropped from its operand.
   for (int i = std::max(stack_a, stack_b); i >= 1; --i) {
-    const std::int64_t m = i <= stack_a ? sa[stack_a - i] : 1, n = i <= stack_b ? sb[stack_b - i] : 1;
+    const std::int64_t m = i <= stack_a ? sa[stack_a - i] : 1,
+                       n = i <= stack_b ? sb[stack_b - i] : 1;
     if (m != n && m != 1 && n != 1) fail("the stacks do not broadcast");
     const char index = labels.next++;
     labels.out += index;

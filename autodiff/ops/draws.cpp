@@ -32,19 +32,21 @@ constexpr Op draw(std::string_view name, Kernel value) {
 // A multiple of the generator's block, so that no block is computed twice.
 constexpr std::int64_t kPiece = 4096;
 
-constinit const Op uniform_op = draw("uniform", kernel([](const auto& c) {
-  loops::pieces(c.context.pool, c.shape.size(), kPiece, [&](std::int64_t a, std::int64_t b) {
-    fill_uniform(std::span(c.out + a, c.out + b), c.context.seed, c.attributes.text("stream"),
-                 c.context.step, static_cast<std::uint64_t>(a));
-  });
-}));
+constinit const Op uniform_op = draw(
+    "uniform", kernel([](const auto& c) {
+      loops::pieces(c.context.pool, c.shape.size(), kPiece, [&](std::int64_t a, std::int64_t b) {
+        fill_uniform(std::span(c.out + a, c.out + b), c.context.seed, c.attributes.text("stream"),
+                     c.context.step, static_cast<std::uint64_t>(a));
+      });
+    }));
 
-constinit const Op normal_op = draw("normal", kernel([](const auto& c) {
-  loops::pieces(c.context.pool, c.shape.size(), kPiece, [&](std::int64_t a, std::int64_t b) {
-    fill_normal(std::span(c.out + a, c.out + b), c.context.seed, c.attributes.text("stream"),
-                c.context.step, static_cast<std::uint64_t>(a));
-  });
-}));
+constinit const Op normal_op = draw(
+    "normal", kernel([](const auto& c) {
+      loops::pieces(c.context.pool, c.shape.size(), kPiece, [&](std::int64_t a, std::int64_t b) {
+        fill_normal(std::span(c.out + a, c.out + b), c.context.seed, c.attributes.text("stream"),
+                    c.context.step, static_cast<std::uint64_t>(a));
+      });
+    }));
 
 Expr append_draw(const Op& op, Tape& tape, const Shape& shape, const std::string& stream) {
   return tape.append(op, {}, {{"stream", stream}, {"shape", shape.sizes()}});

@@ -151,9 +151,9 @@ Expr selu(Expr x) { return kSeluScale * elu(x, kSeluAlpha); }
 Expr gelu(Expr x) { return x * (0.5 * (1.0 + erf(x / std::numbers::sqrt2))); }
 
 std::span<const Op* const> function_ops() {
-  static constexpr std::array kOps = {&abs_op,  &sign_op,    &exp_op,      &expm1_op, &log_op,
-                                      &log1p_op, &sqrt_op,   &sin_op,      &cos_op,   &tanh_op,
-                                      &sigmoid_op, &softplus_op, &erf_op,  &relu_op};
+  static constexpr std::array kOps = {&abs_op,     &sign_op,     &exp_op, &expm1_op, &log_op,
+                                      &log1p_op,   &sqrt_op,     &sin_op, &cos_op,   &tanh_op,
+                                      &sigmoid_op, &softplus_op, &erf_op, &relu_op};
   return kOps;
 }
 

@@ -43,8 +43,10 @@ constinit const Op iota_op{
 constinit const Op eye_op{
     .name = "eye",
     .arity = 0,
-    .shape = [](const Op&, std::span<const Shape* const>,
-                const Attributes& a) { return Shape{a.integer("n"), a.integer("n")}; },
+    .shape =
+        [](const Op&, std::span<const Shape* const>, const Attributes& a) {
+          return Shape{a.integer("n"), a.integer("n")};
+        },
     .derivative = no_inputs,
     .kernel = kernel([](const auto& c) {
       using T = std::remove_reference_t<decltype(*c.out)>;

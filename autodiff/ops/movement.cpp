@@ -35,7 +35,6 @@ Attributes from_end(const Shape& shape, int axis, std::initializer_list<Attribut
   return Attributes(std::move(entries));
 }
 
-int keeps_axis(const ExampleCall& call) { return call.axes[0]; }
 // The example axis survives unless the op acts along it.
 int unless_along(const ExampleCall& call) {
   if (call.axes[0] == kNoAxis) return kNoAxis;
@@ -74,8 +73,7 @@ constinit const Op reshape_op{
                                  " has ", to.size()));
           return to;
         },
-    .derivative =
-        [](const Call& c, Expr g) { return Adjoints{reshape(g, c.in[0].shape())}; },
+    .derivative = [](const Call& c, Expr g) { return Adjoints{reshape(g, c.in[0].shape())}; },
     .kernel = kernel([](const auto& c) { copy(c.in[0].data, c.shape.size(), c.out); }),
     .examples =
         [](const ExampleCall& call) {
@@ -92,6 +90,7 @@ constinit const Op reshape_op{
         [](const Call& call, std::span<const Expr> in, const std::vector<bool>&) {
           return reshape(in[0], prefixed(in[0].shape()[0], call.out.shape()));
         },
+    .moves = true,
     .samples =
         [] {
           return std::vector<Sample>{{{{2, 3}}, {{"shape", Axes{3, 2}}}},
@@ -155,6 +154,7 @@ constinit const Op transpose_op{
           for (const std::int64_t axis : call.attributes.integers("axes")) axes.push_back(axis + 1);
           return transpose(in[0], axes);
         },
+    .moves = true,
     .samples =
         [] {
           return std::vector<Sample>{{{{2, 3}}, {{"axes", Axes{1, 0}}}},
@@ -194,6 +194,7 @@ constinit const Op broadcast_op{
           return broadcast_to(reshape(x, Shape(std::move(sizes))),
                               prefixed(x.shape()[0], call.out.shape()));
         },
+    .moves = true,
     .samples =
         [] {
           return std::vector<Sample>{{{{}}, {{"shape", Axes{2, 3}}}},
@@ -228,6 +229,7 @@ constinit const Op slice_op{
     }),
     .examples = unless_along,
     .batch = same_batched,
+    .moves = true,
     .samples =
         [] {
           const auto with = [](std::int64_t axis, std::int64_t begin, std::int64_t end) {
@@ -236,8 +238,7 @@ constinit const Op slice_op{
           return std::vector<Sample>{{{{2, 5}}, with(-1, 1, 4)},
                                      {{{4, 3}}, with(-2, 0, 1)},
                                      {{{2, 3, 2}}, with(-2, 2, 3)},
-                                     {{{3}}, with(-1, 1, 1)},
-                                     {{{3}}, with(-1, 0, 3)}};
+                                     {{{3}}, with(-1, 1, 1)}};
         },
 };
 
@@ -246,8 +247,7 @@ constinit const Op pad_op{
     .shape =
         [](const Op&, std::span<const Shape* const> in, const Attributes& a) {
           const int axis = axis_of(*in[0], a);
-          return with_size(*in[0], axis,
-                           (*in[0])[axis] + a.integer("before") + a.integer("after"));
+          return with_size(*in[0], axis, (*in[0])[axis] + a.integer("before") + a.integer("after"));
         },
     .derivative =
         [](const Call& c, Expr g) {
@@ -268,6 +268,7 @@ constinit const Op pad_op{
     }),
     .examples = unless_along,
     .batch = same_batched,
+    .moves = true,
     .samples =
         [] {
           const auto with = [](std::int64_t axis, std::int64_t before, std::int64_t after) {
@@ -294,8 +295,8 @@ constinit const Op concat_op{
             for (int i = 0; fits && i < first.rank(); ++i)
               fits = i == axis || (*shape)[i] == first[i];
             if (!fits)
-              throw ShapeError(cat("concat: ", first, " and ", *shape,
-                                   " differ outside axis ", axis));
+              throw ShapeError(
+                  cat("concat: ", first, " and ", *shape, " differ outside axis ", axis));
             size += (*shape)[axis];
           }
           return with_size(first, axis, size);
@@ -341,13 +342,16 @@ constinit const Op concat_op{
             if (batched[i]) count = in[i].shape()[0];
           std::vector<Expr> parts;
           for (std::size_t i = 0; i < in.size(); ++i)
-            parts.push_back(batched[i] ? in[i] : broadcast_to(in[i], prefixed(count, in[i].shape())));
+            parts.push_back(batched[i] ? in[i]
+                                       : broadcast_to(in[i], prefixed(count, in[i].shape())));
           return concat(parts, call.attributes.integer("axis"));
         },
+    .moves = true,
     .samples =
         [] {
           const auto with = [](std::int64_t axis) { return Attributes{{"axis", axis}}; };
           return std::vector<Sample>{{{{2, 3}, {2, 1}}, with(-1)},
+                                     {{{3, 2}, {3, 2}}, with(-1)},
                                      {{{1, 2}, {2, 2}, {1, 2}}, with(-2)},
                                      {{{2, 2, 1}, {2, 0, 1}}, with(-2)}};
         },
@@ -357,8 +361,9 @@ constinit const Op concat_op{
 constexpr std::array kIndexed = {Domain{}, Domain{0, 1, true}};
 
 std::int64_t checked_index(double value, std::int64_t size, const char* where) {
-  const auto index = static_cast<std::int64_t>(value);
-  if (!(value >= 0) || value >= static_cast<double>(size) || static_cast<double>(index) != value)
+  const bool inside = value >= 0 && value < static_cast<double>(size);
+  const std::int64_t index = inside ? static_cast<std::int64_t>(value) : 0;
+  if (!inside || static_cast<double>(index) != value)
     throw Error(cat(where, ": index ", value, " is not a whole number between 0 and ", size - 1));
   return index;
 }
@@ -395,7 +400,10 @@ constinit const Op take_op{
     }),
     .examples =
         [](const ExampleCall& call) {
-          return call.axes[1] != kNoAxis ? kMixes : unless_along(call);
+          // Examples of the indices pick rows of their own from a table that all share.
+          if (call.axes[1] != kNoAxis)
+            return call.axes[0] == kNoAxis ? axis_of(*call.in[0], call.attributes) : kMixes;
+          return unless_along(call);
         },
     .batch = [](const Call& call, std::span<const Expr> in, const std::vector<bool>& batched)
         -> Expr { return batched[1] ? Expr{} : same_batched(call, in, batched); },
@@ -445,6 +453,7 @@ constinit const Op scatter_add_op{
         },
     .batch = [](const Call& call, std::span<const Expr> in, const std::vector<bool>& batched)
         -> Expr { return batched[1] ? Expr{} : same_batched(call, in, batched); },
+    .moves = true,
     .domains = kIndexed,
     .samples =
         [] {
@@ -483,16 +492,15 @@ Expr transpose(Expr x, const Axes& axes) {
   std::ranges::sort(sorted);
   std::iota(places.begin(), places.end(), 0);
   if (sorted != places)
-    throw ShapeError(cat("transpose: the axes given are no order of the ", rank, " axes of ",
-                         x.shape()));
+    throw ShapeError(
+        cat("transpose: the axes given are no order of the ", rank, " axes of ", x.shape()));
   if (normal == places) return x;
   return x.tape->append(transpose_op, {x}, {{"axes", normal}});
 }
 
 Expr transpose(Expr x) {
   const int rank = x.shape().rank();
-  if (rank < 2)
-    throw ShapeError(cat("transpose: ", x.shape(), " has fewer than two axes to swap"));
+  if (rank < 2) throw ShapeError(cat("transpose: ", x.shape(), " has fewer than two axes to swap"));
   Axes axes(static_cast<std::size_t>(rank));
   std::iota(axes.begin(), axes.end(), 0);
   std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
@@ -526,14 +534,14 @@ Expr slice(Expr x, std::int64_t axis, std::int64_t begin, std::int64_t end) {
     throw ShapeError(cat("slice: ", begin, ":", end, " of axis ", at, " of ", x.shape(),
                          "; bounds must lie between 0 and ", size));
   if (begin == 0 && end == size) return x;
-  return x.tape->append(slice_op, {x},
-                        from_end(x.shape(), at, {{"begin", begin}, {"end", end}}));
+  return x.tape->append(slice_op, {x}, from_end(x.shape(), at, {{"begin", begin}, {"end", end}}));
 }
 
 Expr pad(Expr x, std::int64_t axis, std::int64_t before, std::int64_t after) {
   const int at = normal_axis("pad", axis, x.shape().rank());
   if (before < 0 || after < 0)
-    throw ShapeError(cat("pad: ", before, " before and ", after, " after; neither may be negative"));
+    throw ShapeError(
+        cat("pad: ", before, " before and ", after, " after; neither may be negative"));
   if (before == 0 && after == 0) return x;
   return x.tape->append(pad_op, {x},
                         from_end(x.shape(), at, {{"before", before}, {"after", after}}));
@@ -562,8 +570,8 @@ Expr one_hot(Expr labels, std::int64_t n) {
 }
 
 std::span<const Op* const> movement_ops() {
-  static constexpr std::array kOps = {&reshape_op, &transpose_op, &broadcast_op, &slice_op, &pad_op,
-                                      &concat_op,  &take_op,      &scatter_add_op};
+  static constexpr std::array kOps = {&reshape_op, &transpose_op, &broadcast_op, &slice_op,
+                                      &pad_op,     &concat_op,    &take_op,      &scatter_add_op};
   return kOps;
 }
 

@@ -43,8 +43,8 @@ int reduced_examples(const ExampleCall& call) {
   const Flags flags = reduced_axes(*call.in[0], call.attributes);
   if (flags[static_cast<std::size_t>(call.axes[0])]) return kMixes;
   if (call.attributes.integer("keepdims") != 0) return call.axes[0];
-  return call.axes[0] - static_cast<int>(std::count(flags.begin(), flags.begin() + call.axes[0],
-                                                    true));
+  return call.axes[0] -
+         static_cast<int>(std::count(flags.begin(), flags.begin() + call.axes[0], true));
 }
 
 // The call is the same on a tensor with one more leading axis.
@@ -56,18 +56,18 @@ std::vector<Sample> reduction_samples() {
   const auto with = [](Axes axes, std::int64_t keepdims) {
     return Attributes{{"axes", std::move(axes)}, {"keepdims", keepdims}};
   };
-  return {{{{2, 3}}, with({-1}, 0)},       {{{2, 3}}, with({-2}, 1)},
-          {{{2, 3}}, with({-2, -1}, 0)},   {{{2, 3, 2}}, with({-3, -1}, 0)},
-          {{{2, 3, 2}}, with({-2}, 0)},    {{{1, 4}}, with({-1}, 1)},
-          {{{3, 1}}, with({-2}, 0)},       {{{2, 2, 2, 2}}, with({-4, -2}, 1)},
+  return {{{{2, 3}}, with({-1}, 0)},     {{{2, 3}}, with({-2}, 1)},
+          {{{2, 3}}, with({-2, -1}, 0)}, {{{2, 3, 2}}, with({-3, -1}, 0)},
+          {{{2, 3, 2}}, with({-2}, 0)},  {{{1, 4}}, with({-1}, 1)},
+          {{{3, 1}}, with({-2}, 0)},     {{{2, 2, 2, 2}}, with({-4, -2}, 1)},
           {{{5}}, with({-1}, 0)}};
 }
 
 template <class How>
 constexpr Kernel reduction_kernel(How) {
   return kernel([](const auto& c) {
-    loops::reduce<How>(c.context.pool, *c.in[0].shape,
-                       reduced_axes(*c.in[0].shape, c.attributes), c.in[0].data, c.out);
+    loops::reduce<How>(c.context.pool, *c.in[0].shape, reduced_axes(*c.in[0].shape, c.attributes),
+                       c.in[0].data, c.out);
   });
 }
 
@@ -86,20 +86,23 @@ std::vector<Expr> extremum_derivative(const Call& call, Expr g) {
 }
 
 constexpr Op reduction(std::string_view name, Kernel value,
-                       std::vector<Expr> (*derivative)(const Call&, Expr)) {
+                       std::vector<Expr> (*derivative)(const Call&, Expr), bool moves = false) {
   return Op{.name = name,
             .shape = reduced_shape,
             .derivative = derivative,
             .kernel = value,
             .examples = reduced_examples,
             .batch = same_batched,
+            .moves = moves,
             .samples = reduction_samples};
 }
 
-constinit const Op sum_op =
-    reduction("sum", reduction_kernel(loops::Add{}), [](const Call& call, Expr g) {
+constinit const Op sum_op = reduction(
+    "sum", reduction_kernel(loops::Add{}),
+    [](const Call& call, Expr g) {
       return std::vector<Expr>{broadcast_to(spread(call, g), call.in[0].shape())};
-    });
+    },
+    /*moves=*/true);
 constinit const Op max_op =
     reduction("max", reduction_kernel(loops::Maximum{}), extremum_derivative);
 constinit const Op min_op =
@@ -168,14 +171,14 @@ Expr reduce_with(const Op& op, Expr x, const Axes& axes, bool keepdims) {
   for (int i = 0; i < rank; ++i)
     if (axes.empty() || flags[static_cast<std::size_t>(i)]) normal.push_back(i - rank);
   if (normal.empty()) return x;
-  return x.tape->append(op, {x},
-                        {{"axes", normal}, {"keepdims", std::int64_t{keepdims ? 1 : 0}}});
+  return x.tape->append(op, {x}, {{"axes", normal}, {"keepdims", std::int64_t{keepdims ? 1 : 0}}});
 }
 
 std::int64_t reduced_count(Expr x, const Axes& axes) {
   if (axes.empty()) return x.shape().size();
   std::int64_t count = 1;
-  for (const std::int64_t axis : axes) count *= x.shape()[normal_axis("mean", axis, x.shape().rank())];
+  for (const std::int64_t axis : axes)
+    count *= x.shape()[normal_axis("mean", axis, x.shape().rank())];
   return count;
 }
 
@@ -187,7 +190,10 @@ Expr extremum(const Op& op, Expr x, const Axes& axes, bool keepdims) {
 }
 
 // A shift that keeps exp from overflowing; it cancels in every result, so it has no gradient.
-Expr safe_shift(Expr x, const Axes& axes) {
+Expr safe_shift(const char* where_called, Expr x, const Axes& axes) {
+  for (const std::int64_t axis : axes) normal_axis(where_called, axis, x.shape().rank());
+  if (x.shape().size() == 0 && sum(x, axes).shape().size() > 0)
+    throw ShapeError(cat(where_called, ": no elements to sum over in ", x.shape()));
   const Expr m = max(x, axes, true), zero = constant(*x.tape, 0.0);
   return stop_gradient(where(equal(m - m, zero), m, zero));
 }
@@ -206,25 +212,24 @@ Expr max(Expr x, const Axes& axes, bool keepdims) { return extremum(max_op, x, a
 Expr min(Expr x, const Axes& axes, bool keepdims) { return extremum(min_op, x, axes, keepdims); }
 
 Expr logsumexp(Expr x, const Axes& axes, bool keepdims) {
-  const Expr shift = safe_shift(x, axes);
+  const Expr shift = safe_shift("logsumexp", x, axes);
   const Expr result = log(sum(exp(x - shift), axes, true)) + shift;
   return keepdims ? result : reshape(result, sum(x, axes, false).shape());
 }
 
 Expr softmax(Expr x, std::int64_t axis) {
-  const Expr e = exp(x - safe_shift(x, {axis}));
+  const Expr e = exp(x - safe_shift("softmax", x, {axis}));
   return e / sum(e, {axis}, true);
 }
 
 Expr log_softmax(Expr x, std::int64_t axis) {
-  const Expr shifted = x - safe_shift(x, {axis});
+  const Expr shifted = x - safe_shift("log_softmax", x, {axis});
   return shifted - log(sum(exp(shifted), {axis}, true));
 }
 
 Expr sqnorm(Expr x) {
   Axes axes;
-  if (x.shape().rank() == 0)
-    throw ShapeError("sqnorm: a scalar has no batch axis; use square()");
+  if (x.shape().rank() == 0) throw ShapeError("sqnorm: a scalar has no batch axis; use square()");
   for (int i = 1; i < x.shape().rank(); ++i) axes.push_back(i);
   return axes.empty() ? square(x) : sum(square(x), axes);
 }

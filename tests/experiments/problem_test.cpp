@@ -207,7 +207,11 @@ TEST_CASE("printable and shortened keep a text readable") {
   CHECK(shortened("abcdef", 6) == "abcdef");
   CHECK(shortened("abcdefg", 6) == "abc...");
   CHECK(shortened("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9", 4) == "\xC3\xA9...");
+}
+
+TEST_CASE("in_quotes shows a text of any bytes safely") {
   CHECK(in_quotes("x\x01") == "'x\\x01'");
+  CHECK(in_quotes(std::string(61, 'x')) == "'" + std::string(57, 'x') + "...'");
 }
 
 TEST_CASE("is_utf8 knows overlong forms, surrogates and truncated characters") {

@@ -35,8 +35,8 @@ std::string header_refusal(const std::string& header, std::size_t data_bytes = 4
 
 SafeTensors some_content() {
   return {{{"encoder/W", Tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6})},
-           {"b", Tensor<float>({1}, {-0.5F})},
-           {"step", Tensor<float>({}, {7})},
+           {"b", Tensor<float>({1}, -0.5F)},
+           {"step", Tensor<float>({}, 7)},
            {"none", Tensor<float>({0, 5})}},
           {{"seed", "1"}, {"note", "\"quoted\" \xc3\xa4\n"}}};
 }
@@ -52,7 +52,7 @@ TEST_CASE("a checkpoint is read back as it was written") {
 }
 
 TEST_CASE("the bytes are those of the format") {
-  const SafeTensors content{{{"b", Tensor<float>({1}, {1})}, {"a", Tensor<double>({1, 1}, {2})}},
+  const SafeTensors content{{{"b", Tensor<float>({1}, 1)}, {"a", Tensor<double>({1, 1}, 2)}},
                             {{"k", "v"}}};
   // The double comes first, so that both are aligned.
   const std::string header =
@@ -73,14 +73,14 @@ TEST_CASE("a header in any order is read in the order of the elements") {
                                 data),
                         "f");
   REQUIRE(content.tensors.size() == 3);
-  CHECK(content.tensors[0] == SavedTensor{"first", Tensor<float>({}, {1})});
+  CHECK(content.tensors[0] == SavedTensor{"first", Tensor<float>({}, 1)});
   CHECK(content.tensors[1] == SavedTensor{"none", Tensor<double>({3, 0})});
-  CHECK(content.tensors[2] == SavedTensor{"second", Tensor<float>({1}, {2})});
+  CHECK(content.tensors[2] == SavedTensor{"second", Tensor<float>({1}, 2)});
 }
 
 TEST_CASE("a tensor is found by name in the precision asked for") {
-  CHECK(tensor<double>(some_content(), "b") == Tensor<double>({1}, {-0.5}));
-  CHECK(tensor<float>(some_content(), "step") == Tensor<float>({}, {7}));
+  CHECK(tensor<double>(some_content(), "b") == Tensor<double>({1}, -0.5));
+  CHECK(tensor<float>(some_content(), "step") == Tensor<float>({}, 7));
   CHECK(message_of<Error>([] { tensor<float>(some_content(), "c"); }) ==
         "safetensors: there is no tensor 'c'; there are: encoder/W, b, step, none");
 }

@@ -1,0 +1,241 @@
+#include "autodiff/algebra/search.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <unordered_map>
+
+namespace jacquard::algebra {
+namespace {
+
+using Mask = std::uint64_t;
+constexpr double kImpossible = std::numeric_limits<double>::infinity();
+
+// Up to this many factors all parts are tried; beyond it only runs of neighbours, in the order in
+// which the factors stand: that of the layers.
+constexpr std::size_t kAllParts = 10;
+
+Mask bit(std::size_t i) { return Mask{1} << i; }
+
+// Labels of a part, and of its mirror image where they differ from it.
+struct Open {
+  Mask own = 0, mirrored = 0;
+  Open operator|(const Open& other) const { return {own | other.own, mirrored | other.mirrored}; }
+};
+
+struct Step {
+  double weighted = kImpossible, value = 0;
+  Order::Kind kind = Order::kFactor;
+  Mask left = 0, right = 0;
+};
+
+class Search {
+ public:
+  Search(const Form& form, const Labels& labels) {
+    for (const auto* factors : {&form.half, &form.factors})
+      for (const Factor& f : *factors) {
+        Mask mask = 0;
+        for (const Label l : f.labels)
+          if (l != kNoLabel) mask |= bit(local(l, labels));
+        element_labels_.push_back(mask);
+      }
+    half_ = form.half.empty() ? 0 : (bit(form.half.size()) - 1);
+    count_ = element_labels_.size();
+    for (const Label l : form.output)
+      if (l != kNoLabel && position_.contains(l)) output_ |= bit(position_.at(l));
+    Mask outside = output_;
+    for (const Label l : form.shared)
+      if (position_.contains(l)) outside |= bit(position_.at(l));
+    for (std::size_t i = form.half.size(); i < count_; ++i) outside |= element_labels_[i];
+    inner_ = labels_in(half_) & ~outside;
+    if (form.half.empty()) inner_ = 0;
+  }
+
+  bool fits() const { return count_ <= 64 && sizes_.size() <= 64 && count_ > 0; }
+
+  Found run() {
+    const Mask all = count_ == 64 ? ~Mask{0} : bit(count_) - 1;
+    const Step& best = two(all);
+    Found found;
+    if (best.weighted == kImpossible) return found;
+    found.weighted_flops = best.weighted;
+    found.value_flops = best.value;
+    found.order = tree(all, true);
+    return found;
+  }
+
+ private:
+  std::size_t local(Label l, const Labels& labels) {
+    const auto [it, added] = position_.emplace(l, sizes_.size());
+    if (added) {
+      sizes_.push_back(static_cast<double>(labels.size(l)));
+      names_.push_back(l);
+    }
+    return std::min<std::size_t>(it->second, 63);
+  }
+
+  Mask labels_in(Mask part) const {
+    Mask labels = 0;
+    for (Mask rest = part; rest != 0; rest &= rest - 1)
+      labels |= element_labels_[static_cast<std::size_t>(std::countr_zero(rest))];
+    return labels;
+  }
+  Mask rest_of(Mask part) const { return ~part & (count_ == 64 ? ~Mask{0} : bit(count_) - 1); }
+
+  double size(Mask labels) const {
+    double product = 1;
+    for (Mask rest = labels; rest != 0; rest &= rest - 1)
+      product *= sizes_[static_cast<std::size_t>(std::countr_zero(rest))];
+    return product;
+  }
+  double size(const Open& open) const { return size(open.own) * size(open.mirrored); }
+
+  // Labels of a part of the half that its mirror image or the rest need.
+  Mask open_one(Mask part) const {
+    return labels_in(part) & (labels_in(rest_of(part) & half_) | ~inner_);
+  }
+  // Labels that a part together with its mirror image leaves open.
+  Open open_two(Mask part) const {
+    const Mask labels = labels_in(part);
+    const Mask joint = labels & inner_ & labels_in(rest_of(part) & half_);
+    const Mask shared = labels & ~inner_ & (output_ | labels_in(rest_of(part)));
+    return {joint | shared, joint};
+  }
+
+  static double work(double combinations, bool sums) { return combinations * (sums ? 2 : 1); }
+
+  // Calls visit(a, b) for the ways to split a part in two.
+  template <class Visit>
+  void splits(Mask part, const Visit& visit) const {
+    if (count_ <= kAllParts) {
+      const Mask lowest = part & (~part + 1), others = part & ~lowest;
+      for (Mask sub = others; sub != 0; sub = (sub - 1) & others) visit(part & ~sub, sub);
+      return;
+    }
+    // A run of neighbours: cut it after each of its members.
+    Mask head = 0;
+    for (Mask rest = part; rest != 0; rest &= rest - 1) {
+      head |= rest & (~rest + 1);
+      if (head != part) visit(head, part & ~head);
+    }
+  }
+
+  const Step& one(Mask part) {
+    if (const auto it = one_.find(part); it != one_.end()) return it->second;
+    Step best;
+    if (std::has_single_bit(part)) {
+      best = {0, 0, Order::kFactor, part, 0};
+    } else {
+      splits(part, [&](Mask a, Mask b) {
+        const Mask together = open_one(a) | open_one(b);
+        if ((open_one(a) & open_one(b) & inner_) == 0) return;  // nothing connects them
+        const double flops = work(size(together), (together & ~open_one(part)) != 0);
+        offer(best, one(a), one(b), 3 * flops, flops, Order::kPair, a, b);
+      });
+    }
+    return one_[part] = best;
+  }
+
+  static void offer(Step& best, const Step& a, const Step& b, double weighted, double value,
+                    Order::Kind kind, Mask left, Mask right) {
+    const double total = a.weighted + b.weighted + weighted;
+    if (total < best.weighted) best = {total, a.value + b.value + value, kind, left, right};
+  }
+
+  const Step& two(Mask part) {
+    if (const auto it = two_.find(part); it != two_.end()) return it->second;
+    Step best;
+    const Open open = open_two(part);
+    const bool half_only = (part & ~half_) == 0;
+    if (!half_only && std::has_single_bit(part)) {
+      // A factor outside the half; labels that only it has are summed over first.
+      const double flops = (labels_in(part) & ~open.own) != 0 ? size(labels_in(part)) : 0;
+      best = {flops, flops, Order::kFactor, part, 0};
+    }
+    if (half_only) {
+      const Mask mine = open_one(part);
+      const Open both{mine, mine & inner_};
+      const bool sums = (mine & ~open.own) != 0;
+      const double flops = work(size(both), sums) * (both.mirrored != 0 ? 0.5 : 1);
+      const Step none{0, 0, Order::kFactor, 0, 0};
+      offer(best, one(part), none, flops * (both.mirrored != 0 ? 3 : 1.5), flops, Order::kSquare,
+            part, 0);
+    }
+    if (!std::has_single_bit(part))
+      splits(part, [&](Mask a, Mask b) {
+        for (int turn = 0; turn < 2; ++turn, std::swap(a, b)) {
+          if ((b & ~half_) == 0) sandwich(best, part, a, b);
+          if (turn == 0) {
+            const Open together = open_two(a) | open_two(b);
+            const double flops = work(size(together), size(together) > size(open));
+            offer(best, two(a), two(b), 3 * flops, flops, Order::kPair, a, b);
+          }
+        }
+      });
+    return two_[part] = best;
+  }
+
+  // two(part) from two(middle) and one(side): side * middle, then * mirror of side.
+  void sandwich(Step& best, Mask part, Mask middle, Mask side) {
+    const Open inside = open_two(middle), open = open_two(part);
+    const Mask mine = open_one(side);
+    const Mask joint = inside.own & mine & inner_;
+    if (joint == 0) return;
+    const double first = work(size(inside | Open{mine, 0}), true);
+    const Open between = Open{(inside.own | mine) & ~joint, inside.mirrored};
+    const Open last = between | Open{0, mine & inner_};
+    const double second = work(size(last), size(last) > size(open)) * 0.5;
+    offer(best, two(middle), one(side), 3 * first + 3 * second, first + second, Order::kSandwich,
+          middle, side);
+  }
+
+  std::shared_ptr<const Order> tree(Mask part, bool with_mirror) {
+    const Step step = with_mirror ? two(part) : one(part);
+    auto order = std::make_shared<Order>();
+    order->kind = step.kind;
+    const Open open = with_mirror ? open_two(part) : Open{open_one(part), 0};
+    order->own = named(open.own);
+    order->mirrored = named(open.mirrored);
+    switch (step.kind) {
+      case Order::kFactor:
+        order->factor = static_cast<std::size_t>(std::countr_zero(part));
+        break;
+      case Order::kPair:
+        order->left = tree(step.left, with_mirror);
+        order->right = tree(step.right, with_mirror);
+        break;
+      case Order::kSquare:
+        order->left = tree(step.left, false);
+        break;
+      case Order::kSandwich:
+        order->left = tree(step.left, true);
+        order->right = tree(step.right, false);
+        break;
+    }
+    return order;
+  }
+
+  std::vector<Label> named(Mask mask) const {
+    std::vector<Label> result;
+    for (Mask rest = mask; rest != 0; rest &= rest - 1)
+      result.push_back(names_[static_cast<std::size_t>(std::countr_zero(rest))]);
+    return result;
+  }
+
+  std::vector<Label> names_;
+  std::unordered_map<Label, std::size_t> position_;
+  std::vector<double> sizes_;
+  std::vector<Mask> element_labels_;
+  std::size_t count_ = 0;
+  Mask half_ = 0, output_ = 0, inner_ = 0;
+  std::unordered_map<Mask, Step> one_, two_;
+};
+
+}  // namespace
+
+Found find_order(const Form& form, const Labels& labels) {
+  Search search(form, labels);
+  return search.fits() ? search.run() : Found{};
+}
+
+}  // namespace jacquard::algebra

@@ -1,0 +1,39 @@
+#include "experiments/batches.hpp"
+
+#include <algorithm>
+
+#include "autodiff/error.hpp"
+
+namespace jacquard::experiments {
+
+BatchFeeder::BatchFeeder(const DataSet& data, std::int64_t batch, Plan<float>& plan)
+    : batch_(batch) {
+  for (const auto& [name, array] : data.arrays) {
+    if (!plan.has_input(name)) continue;
+    const std::int64_t row = array.size() / std::max<std::int64_t>(1, array.shape[0]);
+    arrays_.push_back({name, &array, row, std::vector<float>(static_cast<std::size_t>(batch * row))});
+    plan.bind_constant(name, arrays_.back().buffer);
+  }
+}
+
+void BatchFeeder::gather(std::span<const std::int64_t> examples) {
+  if (static_cast<std::int64_t>(examples.size()) != batch_)
+    throw InternalError(cat("batch: ", examples.size(), " examples for a batch of ", batch_));
+  for (Array& array : arrays_) {
+    float* to = array.buffer.data();
+    for (const std::int64_t example : examples) {
+      const float* from = array.source->data.data() + example * array.row;
+      to = std::copy_n(from, array.row, to);
+    }
+  }
+}
+
+void BatchFeeder::add_to(Feed<float>& feed) const {
+  for (const Array& array : arrays_) {
+    std::vector<std::int64_t> sizes = array.source->shape.sizes();
+    sizes[0] = batch_;
+    feed.emplace(array.name, Tensor<float>(Shape(std::move(sizes)), array.buffer));
+  }
+}
+
+}  // namespace jacquard::experiments

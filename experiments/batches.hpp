@@ -1,0 +1,38 @@
+// Batches of a data set, gathered into memory that plans are bound to.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "autodiff/interpreter.hpp"
+#include "autodiff/plan.hpp"
+#include "experiments/data.hpp"
+
+namespace jacquard::experiments {
+
+class BatchFeeder {
+ public:
+  // Buffers for `batch` examples of every array of the set that the plan reads. The plan is bound
+  // to them; the set must outlive the feeder.
+  BatchFeeder(const DataSet& data, std::int64_t batch, Plan<float>& plan);
+
+  // Copies the examples with these numbers; as many as the batch has.
+  void gather(std::span<const std::int64_t> examples);
+
+  // The batch as it is now, for the interpreter.
+  void add_to(Feed<float>& feed) const;
+
+ private:
+  struct Array {
+    std::string name;
+    const Tensor<float>* source;
+    std::int64_t row;  // numbers of one example
+    std::vector<float> buffer;
+  };
+  std::int64_t batch_;
+  std::vector<Array> arrays_;
+};
+
+}  // namespace jacquard::experiments

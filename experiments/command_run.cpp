@@ -1,0 +1,30 @@
+#include <algorithm>
+#include <ostream>
+
+#include "experiments/commands.hpp"
+#include "experiments/trainer.hpp"
+
+namespace jacquard::experiments {
+int run_command(const RunCommand& command, std::ostream& out, Talk& talk) {
+  LoadedSpec loaded = load_spec(command.spec);
+  RunOptions options;
+  options.threads = command.threads;
+  options.out = command.out;
+  options.spec_text = loaded.text();
+  options.overrides = command.spec.overrides;
+  options.arguments = command.arguments;
+  const RunResult result = with_places(
+      loaded.problems(), [&] { return run(loaded.spec(), options, loaded.problems(), talk); });
+
+  const auto label = [](const std::filesystem::path& picture) { return picture.stem().string(); };
+  std::size_t width = std::string_view("run folder").size();
+  for (const auto& picture : result.pictures) width = std::max(width, label(picture).size());
+  const auto line = [&](const std::string& name, const std::filesystem::path& path) {
+    out << name << std::string(width + 2 - name.size(), ' ') << path.string() << '\n';
+  };
+  line("run folder", result.folder);
+  for (const auto& picture : result.pictures) line(label(picture), picture);
+  return result.exit_code;
+}
+
+}  // namespace jacquard::experiments

@@ -1,0 +1,297 @@
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "autodiff/gradient.hpp"
+#include "autodiff/passes.hpp"
+#include "autodiff/plan.hpp"
+#include "autodiff/print.hpp"
+#include "autodiff/work.hpp"
+#include "experiments/commands.hpp"
+#include "experiments/cost_text.hpp"
+#include "experiments/failure.hpp"
+#include "experiments/json_dump.hpp"
+#include "experiments/recording.hpp"
+#include "experiments/source_text.hpp"
+#include "experiments/table.hpp"
+#include "models/language/functions.hpp"
+#include "nn/optimizers.hpp"
+
+namespace jacquard::experiments {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A spec recorded for one training step, with its gradients.
+struct Shown {
+  const Spec& spec;
+  std::int64_t batch;
+  std::map<std::string, Shape> inputs;  // of one example
+  Recording recording;
+  std::vector<Expr> gradients;  // per parameter; zero where the cost does not depend on it
+
+  Tape& tape() const { return *recording.tape; }
+  std::vector<Expr> roots() const {
+    std::vector<Expr> all{recording.cost};
+    all.insert(all.end(), gradients.begin(), gradients.end());
+    return all;
+  }
+};
+
+Shown recorded(LoadedSpec& loaded) {
+  const Spec& spec = loaded.spec();
+  Shown shown{spec, spec.train ? spec.train->batch : TrainSpec{}.batch, example_shapes(spec),
+              {}, {}};
+  shown.recording = record(spec, shown.inputs, shown.batch, loaded.problems());
+  loaded.problems().throw_if_any();
+  const std::vector<Expr>& parameters = shown.recording.parameters();
+  if (!parameters.empty())
+    shown.gradients = gradient(shown.recording.cost, parameters, Unused::kZero);
+  return shown;
+}
+
+// The training step: the cost, its gradients, and the updates where the spec says how to train.
+Plan<float> step_plan(const Shown& shown, ThreadPool& pool) {
+  const Recording& r = shown.recording;
+  Program program{{r.cost}, {}, {r.cost}};
+  if (r.rate)
+    program.updates = nn::optimizer_step(shown.spec.train->optimizer, r.parameters(),
+                                         shown.gradients, r.rate, r.step())
+                          .updates;
+  else
+    program.outputs = shown.roots();
+  const auto& state = r.model->state_updates();
+  program.updates.insert(program.updates.end(), state.begin(), state.end());
+  PlanOptions options;
+  options.memory_limit = shown.spec.memory_limit;
+  return Plan<float>(shown.tape(), program, pool, options);
+}
+
+void print_json(std::ostream& out, const Json& json) { out << dump_strict(json) << '\n'; }
+
+std::string with_commas(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<std::size_t>(i), ",");
+  return digits;
+}
+
+std::int64_t parameter_count(const Spec& spec) {
+  std::int64_t count = 0;
+  for (const models::Parameter& p : spec.model.parameters) count += p.shape.size();
+  return count;
+}
+
+std::string initial_text(const models::Parameter& p) {
+  const nn::Initializer initial = nn::resolved(p.initial, p.shape);
+  std::string options;
+  for (const auto& [name, value] : initial.options)
+    options += cat(options.empty() ? "" : ", ", name, '=', number_text(value));
+  return options.empty() ? initial.kind : cat(initial.kind, '(', options, ')');
+}
+
+Json summary_json(const Shown& shown, const PlanStatistics& plan) {
+  const Spec& spec = shown.spec;
+  Json json{{"name", spec.name}, {"batch", shown.batch}};
+  json["inputs"] = Json::array();
+  for (const auto& [name, shape] : shown.inputs)
+    json["inputs"].push_back({{"name", name}, {"shape", shape.sizes()}});
+  json["parameters"] = Json::array();
+  for (const models::Parameter& p : spec.model.parameters)
+    json["parameters"].push_back({{"name", p.name},
+                                  {"shape", p.shape.sizes()},
+                                  {"count", p.shape.size()},
+                                  {"initial", initial_text(p)}});
+  json["parameter_count"] = parameter_count(spec);
+  json["definitions"] = Json::array();
+  for (const auto& [name, text] : spec.model.define)
+    json["definitions"].push_back({{"name", name},
+                                   {"shape", (*shown.recording.model)[name].shape().sizes()},
+                                   {"text", text}});
+  json["terms"] = Json::array();
+  for (const TermSpec& t : spec.cost)
+    json["terms"].push_back({{"name", t.name}, {"weight", t.weight}, {"value", t.value}});
+  json["monitors"] = Json::array();
+  for (const auto& [name, text] : spec.monitors)
+    json["monitors"].push_back({{"name", name}, {"value", text}});
+  json["nodes"] = shown.tape().size();
+  json["instructions"] = plan.instructions;
+  json["flops"] = plan.flops;
+  json["arena_bytes"] = plan.arena_bytes;
+  return json;
+}
+
+void print_summary(const Shown& shown, const PlanStatistics& plan, std::ostream& out) {
+  const Spec& spec = shown.spec;
+  Table table({spec.name});
+  const auto heading = [&](const std::string& text) {
+    table.add({""});
+    table.add({text});
+  };
+  heading("inputs (one example)");
+  for (const auto& [name, shape] : shown.inputs) table.add({"  " + name, cat(shape), "", ""});
+  heading("parameters");
+  for (const models::Parameter& p : spec.model.parameters)
+    table.add({"  " + p.name, cat(p.shape), with_commas(p.shape.size()), initial_text(p)});
+  table.add({"  all", "", with_commas(parameter_count(spec)), ""});
+  if (!spec.model.define.empty()) heading(cat("definitions (batch of ", shown.batch, ")"));
+  for (const auto& [name, text] : spec.model.define)
+    table.add({"  " + name, cat((*shown.recording.model)[name].shape()), "", text});
+  heading("cost");
+  for (const TermSpec& t : spec.cost)
+    table.add({"  " + t.name, cat("weight ", number_text(t.weight)), "", t.value});
+  if (!spec.monitors.empty()) heading("monitors");
+  for (const auto& [name, text] : spec.monitors) table.add({"  " + name, "", "", text});
+  heading(spec.train ? "a training step" : "cost and gradients");
+  table.add({"  nodes", std::to_string(shown.tape().size()), "", ""});
+  table.add({"  instructions", std::to_string(plan.instructions), "", ""});
+  table.add({"  work", with_prefix(plan.flops, "FLOP"), "", ""});
+  table.add({"  memory", with_prefix(static_cast<double>(plan.arena_bytes), "B"), "", ""});
+  out << table.text();
+}
+
+void show_summary(const Shown& shown, bool json, std::ostream& out) {
+  ThreadPool pool(1);
+  const PlanStatistics plan = step_plan(shown, pool).statistics();
+  if (json)
+    print_json(out, summary_json(shown, plan));
+  else
+    print_summary(shown, plan, out);
+}
+
+void show_plan(const Shown& shown, bool json, std::ostream& out) {
+  ThreadPool pool(1);
+  const Plan<float> plan = step_plan(shown, pool);
+  if (!json) {
+    out << plan.describe();
+    return;
+  }
+  const PlanStatistics s = plan.statistics();
+  print_json(out, {{"instructions", s.instructions},
+                   {"flops", s.flops},
+                   {"arena_bytes", s.arena_bytes},
+                   {"text", plan.describe()}});
+}
+
+void show_tape(const Shown& shown, bool json, std::ostream& out) {
+  const std::vector<Expr> roots = shown.roots();
+  if (!json) {
+    out << to_text(shown.tape(), roots);
+    return;
+  }
+  Json nodes = Json::array();
+  for (const NodeId id : ancestors(shown.tape(), roots)) {
+    const Node& node = shown.tape().node(id);
+    nodes.push_back({{"id", id},
+                     {"op", node.op->name},
+                     {"inputs", node.inputs},
+                     {"shape", node.shape.sizes()},
+                     {"text", node_text(shown.tape(), id)}});
+  }
+  print_json(out, {{"nodes", nodes}});
+}
+
+void show_graph(const Shown& shown, bool json, std::ostream& out) {
+  const std::string dot = to_dot(shown.tape(), shown.roots());
+  if (json)
+    print_json(out, {{"dot", dot}});
+  else
+    out << dot;
+}
+
+// FLOPs of what the roots need, after the passes of a plan.
+double work_of(const Tape& tape, const std::vector<Expr>& roots) {
+  const Graph graph = prepare(tape, roots);
+  double total = 0;
+  for (const NodeId id : ancestors(*graph.tape, graph.roots)) total += flops(*graph.tape, id);
+  return total;
+}
+
+struct TermWork {
+  double value, both;  // both: value and gradient
+};
+
+TermWork work_of_term(const Shown& shown, const RecordedTerm& term) {
+  std::vector<Expr> roots{term.value};
+  const double value = work_of(shown.tape(), roots);
+  if (!shown.recording.parameters().empty())
+    for (const Expr& g : gradient(term.value, shown.recording.parameters(), Unused::kZero))
+      roots.push_back(g);
+  return {value, work_of(shown.tape(), roots)};
+}
+
+// cost = reconstruction + 0.1 * contraction
+std::string sum_text(const Spec& spec) {
+  std::string text;
+  for (const TermSpec& t : spec.cost) {
+    const double size = t.weight < 0 ? -t.weight : t.weight;
+    text += text.empty() ? (t.weight < 0 ? "-" : "") : (t.weight < 0 ? " - " : " + ");
+    text += size == 1 ? printable(t.name) : cat(number_text(size), " * ", printable(t.name));
+  }
+  return text;
+}
+
+void show_cost(const Shown& shown, bool json, std::ostream& out) {
+  const Spec& spec = shown.spec;
+  std::vector<NamedText> terms;
+  for (const TermSpec& t : spec.cost) terms.emplace_back(t.name, t.value);
+  const WrittenCost written = written_out(spec.model, terms);
+  Json list = Json::array();
+  if (!json) out << "cost = " << sum_text(spec) << '\n';
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const auto& [name, text] = written.terms[i];
+    const TermWork work = work_of_term(shown, shown.recording.terms[i]);
+    if (json)
+      list.push_back({{"name", name},
+                      {"weight", spec.cost[i].weight},
+                      {"text", text},
+                      {"value_flops", work.value},
+                      {"value_and_gradient_flops", work.both}});
+    else
+      out << '\n'
+          << printable(name) << " = " << text << "\n    value " << with_prefix(work.value, "FLOP")
+          << ", with gradient " << with_prefix(work.both, "FLOP") << " for a batch of "
+          << shown.batch << '\n';
+  }
+  if (json) {
+    Json where = Json::object();
+    for (const auto& [name, text] : written.where) where[name] = text;
+    print_json(out, {{"cost", sum_text(spec)}, {"terms", list}, {"where", where}});
+  } else if (!written.where.empty()) {
+    out << "\nwhere\n";
+    for (const auto& [name, text] : written.where) out << "  " << name << " = " << text << '\n';
+  }
+}
+
+}  // namespace
+
+int show_command(const ShowCommand& command, std::ostream& out, Talk&) {
+  LoadedSpec loaded = load_spec(command.spec);
+  const Shown shown =
+      with_places(loaded.problems(), [&] { return recorded(loaded); });  // also for the expansion: mistakes in texts are told
+  switch (command.aspect) {
+    case Aspect::kSummary: show_summary(shown, command.json, out); break;
+    case Aspect::kExpanded: print_json(out, spec_json(loaded.spec())); break;
+    case Aspect::kTape: show_tape(shown, command.json, out); break;
+    case Aspect::kGraph: show_graph(shown, command.json, out); break;
+    case Aspect::kPlan: show_plan(shown, command.json, out); break;
+    case Aspect::kCost: show_cost(shown, command.json, out); break;
+  }
+  return kExitFine;
+}
+
+int show_functions_command(bool markdown, bool json, std::ostream& out) {
+  if (json) {
+    Json functions = Json::array();
+    for (const models::Function& f : models::functions())
+      functions.push_back({{"name", f.name},
+                           {"signature", f.signature()},
+                           {"formula", f.formula},
+                           {"group", models::group_title(f.group)}});
+    print_json(out, {{"functions", functions}});
+  } else {
+    out << (markdown ? models::function_table_markdown() : models::function_table_text());
+  }
+  return kExitFine;
+}
+
+}  // namespace jacquard::experiments

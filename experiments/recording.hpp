@@ -1,0 +1,48 @@
+// A spec recorded on a tape for one batch size: its model, its cost and its monitors.
+//
+// Shapes are static, so training, monitors over a short last batch, and checks each have a
+// recording of their own; parameters have the same names in all of them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "experiments/spec.hpp"
+#include "models/model.hpp"
+
+namespace jacquard::experiments {
+
+struct RecordedTerm {
+  std::string name;
+  double weight;
+  Expr value;  // []
+};
+
+struct Recording {
+  std::unique_ptr<Tape> tape;
+  std::unique_ptr<models::Model> model;
+  std::vector<RecordedTerm> terms;
+  Expr cost;  // []: the weighted sum of the terms
+  std::vector<std::pair<std::string, Expr>> monitors;  // scalars
+  Expr rate;                                           // []; empty without "train"
+  // Expressions shaped like x; empty where there is none.
+  Expr reconstruction, corrupted;
+
+  Expr epoch() const;  // [] inputs of the tape
+  Expr step() const;
+  const std::vector<Expr>& parameters() const { return model->parameters(); }
+};
+
+// The shapes of one example of every input: from the data set and from the model's "inputs".
+// Throws SpecError when the data set's arrays cannot be known.
+std::map<std::string, Shape> example_shapes(const Spec& spec);
+
+// Records the spec for `batch` examples. All mistakes in texts are added to `problems` at their
+// places, and the recording is complete only if there are none.
+Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, std::int64_t batch,
+                 Problems& problems);
+
+}  // namespace jacquard::experiments

@@ -1,0 +1,105 @@
+#include "experiments/run_pictures.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "autodiff/error.hpp"
+#include "experiments/batches.hpp"
+#include "experiments/curves.hpp"
+#include "experiments/picture.hpp"
+#include "experiments/recording.hpp"
+
+namespace jacquard::experiments {
+namespace {
+
+constexpr std::int64_t kMostExamples = 20;
+// Noise of the pictures: a step that neither training nor monitors use.
+constexpr std::uint64_t kPictureStep = std::uint64_t{1} << 63;
+
+}  // namespace
+
+std::filesystem::path RunPictures::save(const std::string& file, const std::string& bytes) {
+  const std::string relative = "artifacts/" + file;
+  folder.write(relative, bytes);
+  return folder.path() / relative;
+}
+
+Shape RunPictures::image() const { return Shape(data.train.image); }
+
+std::vector<std::filesystem::path> RunPictures::draw() {
+  std::vector<std::filesystem::path> drawn;
+  const auto x = inputs.find("x");
+  if (x == inputs.end() || x->second.rank() != 1) return drawn;
+  draw_filters(drawn);
+  draw_reconstructions(drawn);
+  return drawn;
+}
+
+void RunPictures::draw_filters(std::vector<std::filesystem::path>& drawn) {
+  const std::int64_t features = inputs.at("x")[0];
+  const std::vector<std::string>& chosen = spec.pictures.filters;
+  for (const models::Parameter& p : spec.model.parameters) {
+    if (p.shape.rank() != 2) continue;
+    if (!chosen.empty() && std::ranges::find(chosen, p.name) == chosen.end()) continue;
+    const bool columns = p.shape[0] == features;
+    if (!columns && p.shape[1] != features) continue;
+    const Picture picture = filter_grid(values[p.name], image(), 100,
+                                        columns ? Units::kColumns : Units::kRows);
+    const std::string file = drawn.empty() ? "filters.png" : "filters_" + p.name + ".png";
+    drawn.push_back(save(file, to_png(picture)));
+  }
+}
+
+void RunPictures::draw_reconstructions(std::vector<std::filesystem::path>& drawn) {
+  const DataSet& set = data.valid.count() > 0 ? data.valid : data.train;
+  const std::int64_t count = std::min(kMostExamples, set.count());
+  if (count == 0) return;
+  Problems problems(document);
+  const Recording recording = record(spec, inputs, count, problems);
+  if (!recording.reconstruction) return;
+  Program program{{recording.reconstruction}, {}, {}};
+  if (recording.corrupted) program.outputs.push_back(recording.corrupted);
+  Plan<float> plan(*recording.tape, program, pool);
+  values.bind_to(plan);
+  const float epoch = static_cast<float>(spec.train ? spec.train->epochs : 0), step = 0;
+  plan.bind_constant("epoch", std::span<const float>(&epoch, 1));
+  plan.bind_constant("step", std::span<const float>(&step, 1));
+  BatchFeeder feeder(set, count, plan);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
+  std::iota(rows.begin(), rows.end(), 0);
+  feeder.gather(rows);
+  plan.run(spec.seed, kPictureStep);
+  const Shape shape{count, inputs.at("x")[0]};
+  const auto tensor = [&](std::span<const float> v) {
+    return Tensor<float>(shape, std::vector<float>(v.begin(), v.end()));
+  };
+  const Tensor<float> originals = tensor(std::span<const float>(
+      set.arrays.at("x").data.data(), static_cast<std::size_t>(shape.size())));
+  const Tensor<float> reconstructions = tensor(plan.output(0));
+  Tensor<float> corrupted;
+  if (recording.corrupted) corrupted = tensor(plan.output(1));
+  const Picture picture =
+      reconstruction_grid(originals, recording.corrupted ? &corrupted : nullptr, reconstructions,
+                          image(), static_cast<int>(count));
+  drawn.push_back(save("reconstructions.png", to_png(picture)));
+}
+
+void RunPictures::draw_curves(const std::vector<MonitoredEpoch>& epochs) {
+  Chart chart;
+  chart.title = spec.name;
+  chart.x_label = "epoch";
+  chart.y_label = "cost";
+  for (const char* set : {"train", "valid"}) {
+    Series series{cat(set, " cost"), {}, {}};
+    for (std::size_t e = 0; e < epochs.size(); ++e)
+      for (const auto& [name, value] : epochs[e])
+        if (name == cat(set, "/cost")) {
+          series.x.push_back(static_cast<double>(e));
+          series.y.push_back(value);
+        }
+    if (!series.x.empty()) chart.series.push_back(std::move(series));
+  }
+  if (!chart.series.empty()) save("curves.svg", curves_svg(chart));
+}
+
+}  // namespace jacquard::experiments

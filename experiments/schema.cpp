@@ -1,0 +1,349 @@
+#include "experiments/schema.hpp"
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "experiments/data.hpp"
+#include "experiments/fields.hpp"
+#include "experiments/generated_data.hpp"
+#include "models/autoencoder.hpp"
+#include "models/short_form.hpp"
+#include "nn/activations.hpp"
+#include "nn/initial_values.hpp"
+#include "nn/optimizers.hpp"
+
+namespace jacquard::experiments {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A whole number is written without a point.
+Json bound(double value) {
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  if (value == std::floor(value) && std::abs(value) < kExact)
+    return static_cast<std::int64_t>(value);
+  return value;
+}
+
+void add_range(Json& schema, const Range& range) {
+  if (std::isfinite(range.low))
+    schema[range.low_allowed ? "minimum" : "exclusiveMinimum"] = bound(range.low);
+  if (std::isfinite(range.high))
+    schema[range.high_allowed ? "maximum" : "exclusiveMaximum"] = bound(range.high);
+}
+
+Json number(std::string_view description, const Range& range = {}) {
+  Json schema{{"type", "number"}, {"description", description}};
+  add_range(schema, range);
+  return schema;
+}
+
+Json integer(std::string_view description, const Range& range = {}) {
+  Json schema{{"type", "integer"}, {"description", description}};
+  add_range(schema, range);
+  if (!schema.contains("maximum")) schema["maximum"] = std::numeric_limits<std::int64_t>::max();
+  return schema;
+}
+
+Json boolean(std::string_view description) {
+  return {{"type", "boolean"}, {"description", description}};
+}
+
+Json text(std::string_view description) {
+  return {{"type", "string"}, {"description", description}};
+}
+
+Json one_of_words(const std::vector<std::string>& words, std::string_view description) {
+  return {{"enum", words}, {"description", description}};
+}
+
+Json exactly(std::string_view word, std::string_view description) {
+  return {{"const", word}, {"description", description}};
+}
+
+// An object with these fields and no others.
+Json object(std::string_view description, Json properties,
+            const std::vector<std::string>& required = {}) {
+  Json schema{{"type", "object"}, {"description", description}};
+  schema["properties"] = std::move(properties);
+  if (!required.empty()) schema["required"] = required;
+  schema["additionalProperties"] = false;
+  return schema;
+}
+
+// An object whose fields the user names.
+Json by_name(std::string_view description, Json value, const char* pattern = nullptr) {
+  Json schema{{"type", "object"}, {"description", description}};
+  if (pattern) schema["propertyNames"] = {{"pattern", pattern}};
+  schema["additionalProperties"] = std::move(value);
+  return schema;
+}
+
+Json one_of(std::string_view description, std::vector<Json> alternatives) {
+  return {{"description", description}, {"oneOf", std::move(alternatives)}};
+}
+
+Json reference(const char* name) { return {{"$ref", std::string("#/definitions/") + name}}; }
+
+// models::is_name.
+constexpr const char* kNamePattern =
+    "^(?!(and|or|not|true|false)$)[A-Za-z_][A-Za-z0-9_]*$";
+
+constexpr double kMaxUnits = 1e8;
+
+Json shape() {
+  Json sizes = integer("size of one axis", at_least(1));
+  sizes["maximum"] = Shape::kMaxElements;
+  return {{"type", "array"},
+          {"description", "sizes of the axes; [] is a single number"},
+          {"items", std::move(sizes)},
+          {"maxItems", Shape::kMaxRank}};
+}
+
+Json option_schema(const nn::Option& option) {
+  std::string description(option.meaning);
+  if (option.fallback && !option.flag) description += "; default " + bound(*option.fallback).dump();
+  if (option.flag) return boolean(description);
+  return number(description, between(option.low, option.high));
+}
+
+// One alternative for each kind, {"kind": ..., options}, with `shared` fields beside them.
+std::vector<Json> alternatives_of(std::span<const nn::Kind> kinds, const Json& shared) {
+  std::vector<Json> alternatives;
+  for (const nn::Kind& kind : kinds) {
+    Json properties{{"kind", exactly(kind.name, kind.meaning)}};
+    properties.update(shared);
+    std::vector<std::string> required{"kind"};
+    for (const nn::Option& option : kind.options) {
+      const std::string name(option.name);
+      properties[name] = option_schema(option);
+      if (!option.fallback) required.push_back(name);
+    }
+    alternatives.push_back(object(kind.meaning, std::move(properties), required));
+  }
+  return alternatives;
+}
+
+template <class Table>
+std::vector<std::string> names_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto& row : table) names.emplace_back(row.name);
+  return names;
+}
+
+Json initial_values() {
+  std::vector<Json> alternatives = alternatives_of(nn::initializer_kinds(), Json::object());
+  std::vector<std::string> bare;  // kinds that need no option
+  for (const nn::Kind& kind : nn::initializer_kinds()) {
+    bool needs = false;
+    for (const nn::Option& option : kind.options) needs |= !option.fallback;
+    if (!needs) bare.emplace_back(kind.name);
+  }
+  alternatives.insert(alternatives.begin(), one_of_words(bare, "the kind alone"));
+  return one_of("initial values; default glorot_uniform for two and more axes, else zeros",
+                std::move(alternatives));
+}
+
+Json parameters() {
+  Json long_form = object("shape and initial values",
+                          {{"shape", reference("shape")}, {"init", reference("init")}}, {"shape"});
+  return by_name("what is trained, by name",
+                 one_of("a shape, or shape and initial values",
+                        {reference("shape"), std::move(long_form)}),
+                 kNamePattern);
+}
+
+Json inputs() {
+  Json long_form = object("the shape of one example, and the range of random values for a check",
+                          {{"shape", reference("shape")},
+                           {"low", number("the least value; default 0")},
+                           {"high", number("the largest value; default 1")}},
+                          {"shape"});
+  return by_name("inputs that no data set gives, by name",
+                 one_of("a shape, or shape and range",
+                        {reference("shape"), std::move(long_form)}),
+                 kNamePattern);
+}
+
+Json corruption() {
+  std::vector<Json> alternatives;
+  for (const std::string& kind : models::corruption_kinds()) {
+    const bool is_deviation = kind == "gaussian_noise";
+    Json amount = is_deviation ? number("standard deviation", at_least(0))
+                               : number("probability", between(0, 1));
+    alternatives.push_back(object("noise on the inputs",
+                                  {{"kind", exactly(kind, "")}, {"amount", std::move(amount)}},
+                                  {"kind", "amount"}));
+  }
+  return one_of("noise on what the encoder sees", std::move(alternatives));
+}
+
+Json activation() {
+  return one_of_words(names_of(nn::activations()), "activation of the hidden layers");
+}
+
+Json layers(int fewest) {
+  Json list{{"type", "array"},
+            {"items", integer("units of one layer", between(1, kMaxUnits))},
+            {"minItems", fewest}};
+  return one_of("hidden units, or a list of them, the layer next to the inputs first",
+                {integer("units of the only hidden layer", between(1, kMaxUnits)),
+                 std::move(list)});
+}
+
+// The fields of one kind of short form, beside those that every model has.
+Json short_form_fields(std::string_view kind, std::vector<std::string>& required) {
+  Json fields;
+  if (kind == "autoencoder") {
+    required = {"hidden"};
+    fields = {{"hidden", layers(1)},
+              {"tied", boolean("whether the decoder uses the encoder's weights; default true")},
+              {"activation", activation()},
+              {"output", one_of_words({"sigmoid", "linear"}, "activation of the output")},
+              {"corruption", corruption()}};
+  } else {
+    required = {"classes"};
+    fields = {{"classes", integer("number of classes", between(2, 1e6))}};
+    if (kind == "mlp") {
+      required.push_back("hidden");
+      fields["hidden"] = layers(0);
+      fields["activation"] = activation();
+    }
+  }
+  fields["init"] = reference("init");
+  return fields;
+}
+
+Json model() {
+  const Json shared{{"parameters", parameters()},
+                    {"define", by_name("definitions: name and expression",
+                                       text("an expression of the cost language"),
+                                       kNamePattern)}};
+  Json properties = shared;
+  properties["inputs"] = inputs();
+  std::vector<Json> alternatives{object("parameters and definitions", std::move(properties))};
+  for (const models::ModelKind& kind : models::model_kinds()) {
+    Json fields{{"kind", exactly(kind.name, kind.meaning)}};
+    std::vector<std::string> required;
+    fields.update(short_form_fields(kind.name, required));
+    fields["inputs"] =
+        one_of("numbers per example, where x does not say it, or declared inputs",
+               {integer("numbers per example", between(1, kMaxUnits)), inputs()});
+    fields.update(shared);
+    required.insert(required.begin(), "kind");
+    alternatives.push_back(object(kind.meaning, std::move(fields), required));
+  }
+  return one_of("parameters and definitions, or a short form that expands to them",
+                std::move(alternatives));
+}
+
+Json data_set(const std::string& name) {
+  const bool is_file = name == "npy" || name == "npz";
+  const GeneratedSet* generated = find_generated_set(name);
+  Json fields{{"set", exactly(name, generated ? generated->what : "")}};
+  std::vector<std::string> required{"set"};
+  if (is_file) {
+    fields["file"] = text("path of the file, relative to the spec");
+    required.push_back("file");
+  }
+  fields["valid"] = integer("examples taken from the training part to validate", at_least(0));
+  fields["limit"] = integer("the most examples that each part keeps", at_least(1));
+  if (!generated)
+    fields["scale"] = boolean("unsigned bytes are divided by 255; default true");
+  if (is_file || generated)
+    fields["test"] = number("examples of the test part, below 1 a fraction of all", at_least(0));
+  if (generated) fields["count"] = integer("examples in all", at_least(1));
+  if (name == "bars" || name == "gaussian")
+    fields["size"] = integer("side of the image, or number of features", at_least(1));
+  if (name == "spiral") fields["noise"] = number("standard deviation of the noise", at_least(0));
+  return object("the data set", std::move(fields), required);
+}
+
+Json data() {
+  std::vector<Json> alternatives;
+  for (const std::string& name : data_set_names()) alternatives.push_back(data_set(name));
+  return one_of("what is trained on", std::move(alternatives));
+}
+
+Json cost() {
+  Json weighted = object("weight and expression",
+                         {{"weight", number("factor of the term; default 1")},
+                          {"value", text("a scalar expression")}},
+                         {"value"});
+  Json schema = by_name("the terms whose weighted sum is minimised",
+                        one_of("an expression, or weight and expression",
+                               {text("a scalar expression"), std::move(weighted)}),
+                        "^[^/]*$");
+  schema["minProperties"] = 1;
+  return schema;
+}
+
+Json train() {
+  const Json rate{{"rate", one_of("learning rate: a number or an expression of epoch and step",
+                                  {number("a constant rate", above(0)), text("an expression")})}};
+  return object(
+      "how to train",
+      {{"optimizer", one_of("how a step is made; default sgd",
+                            alternatives_of(nn::optimizer_kinds(), rate))},
+       {"batch", integer("examples of a step; default 100", between(1, 1e6))},
+       {"epochs", integer("passes over the training part; default 20", at_least(0))},
+       {"monitor_examples",
+        integer("the most examples of each set that monitors look at, 0: all; default 10000",
+                at_least(0))}});
+}
+
+Json pictures() {
+  return object("what the pictures of a run show",
+                {{"reconstruction", text("an expression of x's shape; default y")},
+                 {"corrupted", text("an expression of x's shape; default xe")},
+                 {"filters",
+                  {{"type", "array"},
+                   {"items", text("name of a parameter")},
+                   {"description", "parameters to draw; default all that fit x"}}}});
+}
+
+Json name() {
+  return {{"type", "string"},
+          {"description", "name of the experiment and of the folder of its runs"},
+          {"pattern", "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"}};
+}
+
+Json seed() {
+  Json schema = integer("of everything random; default 1", at_least(0));
+  schema["maximum"] = std::numeric_limits<std::uint64_t>::max();
+  return schema;
+}
+
+}  // namespace
+
+nlohmann::ordered_json spec_schema() {
+  Json properties;
+  properties["$schema"] = {{"description", "where this schema is, for editors"}};
+  properties["name"] = name();
+  properties["seed"] = seed();
+  properties["memory_limit_gb"] =
+      number("the most memory of a plan, in GiB; default 8", above(0).and_at_most(4096));
+  properties["data"] = data();
+  properties["model"] = model();
+  properties["functions"] =
+      by_name("functions of your own: \"kl(p, q)\" and an expression",
+              text("an expression of the arguments and of the model's names"));
+  properties["cost"] = cost();
+  properties["monitor"] = by_name("what else is measured after each epoch: name and expression",
+                                  text("a scalar expression"));
+  properties["train"] = train();
+  properties["pictures"] = pictures();
+  Json schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
+              {"title", "a Jacquard experiment"}};
+  schema.update(object("model, cost and training; comments are allowed in the file",
+                       std::move(properties), {"name", "model", "cost"}));
+  schema["definitions"] = {{"shape", shape()}, {"init", initial_values()}};
+  return schema;
+}
+
+}  // namespace jacquard::experiments

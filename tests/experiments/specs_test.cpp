@@ -1,0 +1,168 @@
+// The shipped specs, experiments/specs/*.json: each is read, written out, trained for a moment and
+// its gradients are checked. Checks use fewer hidden units than the spec where that is enough.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "experiments/commands.hpp"
+#include "tests/experiments/temporary_folder.hpp"
+
+namespace jacquard::experiments {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+using Overrides = std::vector<std::string>;
+
+const fs::path kSource = JACQUARD_SOURCE_DIR;
+const fs::path kFolder = kSource / "experiments/specs";
+
+// Without Fashion-MNIST, which takes longer to read than a small check takes.
+const std::string kBars = R"(data={"set": "bars", "size": 28, "count": 20})";
+
+const Overrides kShort = {kBars, "model.hidden=4"};
+const Overrides kLong = {kBars, "model.parameters.W=[784, 4]", "model.parameters.b=[4]"};
+const Overrides kDeep = {kBars,
+                         "model.parameters.W1=[784, 4]",
+                         "model.parameters.b1=[4]",
+                         "model.parameters.W2=[4, 3]",
+                         "model.parameters.b2=[3]",
+                         "model.parameters.c2=[4]"};
+
+struct Shipped {
+  std::string name;
+  Overrides shrink;
+  bool contractive = false;  // a Jacobian is in the cost
+};
+
+const std::vector<Shipped> kShipped = {
+    {"combined", kLong, true},
+    {"contractive_deep", kDeep, true},
+    {"contractive_softplus", kShort, true},
+    {"contractive_tanh", kShort, true},
+    {"contractive_untied", kShort, true},
+    {"denoising_gaussian", kShort},
+    {"denoising_masking", kLong},
+    {"denoising_salt_and_pepper", kLong},
+    {"new_regularizer", kLong, true},
+    {"plain", kLong},
+    {"quickstart", kLong, true},
+    {"sparse_kl", kLong},
+    {"sparse_l1", kShort},
+    {"weight_decay", kShort},
+};
+
+std::string path_of(const Shipped& shipped) { return kFolder / (shipped.name + ".json"); }
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  REQUIRE(file);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Json written_out(const std::string& path, const Overrides& overrides = {}) {
+  LoadedSpec loaded({path, overrides});
+  loaded.problems().throw_if_any();
+  return spec_json(loaded.spec());
+}
+
+void expect_check_passes(const Shipped& shipped, const Overrides& overrides, int order,
+                         std::int64_t examples) {
+  CAPTURE(shipped.name);
+  CheckCommand command;
+  command.spec = {path_of(shipped), overrides};
+  command.order = order;
+  command.examples = examples;
+  command.directions = 1;
+  std::ostringstream out, said;
+  Talk talk(said, Screen{});
+  CHECK(check_command(command, out, talk) == 0);
+  const std::string report = out.str();
+  CAPTURE(report);
+  CHECK(report.ends_with("check passed\n"));
+}
+
+TEST_CASE("Every spec of the folder is tested, documented and begins with what it shows") {
+  std::set<std::string> files, tested;
+  for (const auto& entry : fs::directory_iterator(kFolder)) files.insert(entry.path().filename());
+  for (const Shipped& shipped : kShipped) tested.insert(shipped.name + ".json");
+  CHECK(files == tested);
+  const std::string table = text_of(kSource / "experiments/README.md");
+  for (const Shipped& shipped : kShipped) {
+    CAPTURE(shipped.name);
+    CHECK(text_of(path_of(shipped)).starts_with("// "));
+    CHECK(table.find("`" + shipped.name + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("A shipped spec is named as its file") {
+  for (const Shipped& shipped : kShipped) {
+    std::string name = shipped.name;
+    std::ranges::replace(name, '_', '-');
+    CHECK(written_out(path_of(shipped))["name"] == name);
+  }
+}
+
+TEST_CASE("A shipped spec written out in full and read again is the same spec") {
+  const TemporaryFolder folder;
+  for (const Shipped& shipped : kShipped) {
+    CAPTURE(shipped.name);
+    const Json first = written_out(path_of(shipped));
+    CHECK(written_out(folder.put(shipped.name + ".json", first.dump())) == first);
+  }
+}
+
+TEST_CASE("The first derivatives of every shipped cost are right, with few hidden units") {
+  for (const Shipped& shipped : kShipped) expect_check_passes(shipped, shipped.shrink, 1, 2);
+}
+
+TEST_SUITE("slow") {
+  TEST_CASE("Every shipped spec trains on a slice of its data, and lowers its cost") {
+    const TemporaryFolder folder;
+    const Overrides slice = {"data.limit=40", "train.batch=20", "train.epochs=1"};
+    for (const Shipped& shipped : kShipped) {
+      CAPTURE(shipped.name);
+      const fs::path run = folder / shipped.name;
+      RunCommand command;
+      command.spec = {path_of(shipped), slice};
+      command.out = run;
+      std::ostringstream out, said;
+      Talk talk(said, Screen{});
+      REQUIRE(run_command(command, out, talk) == 0);
+      CHECK(written_out(run / "config.json") == written_out(path_of(shipped), slice));
+      for (const char* file : {"checkpoints/last.safetensors", "checkpoints/best.safetensors",
+                               "artifacts/filters.png", "artifacts/reconstructions.png"})
+        CHECK(fs::is_regular_file(run / file));
+
+      std::istringstream metrics(text_of(run / "metrics.jsonl"));
+      std::vector<double> costs;
+      for (std::string line; std::getline(metrics, line);)
+        costs.push_back(Json::parse(line)["train/cost"]);
+      REQUIRE(costs.size() == 2);  // before the first epoch and after it
+      CHECK(costs[1] < costs[0]);
+    }
+  }
+
+  TEST_CASE("The second derivatives of shipped costs with a Jacobian are right") {
+    for (const Shipped& shipped : kShipped)
+      if (shipped.contractive) expect_check_passes(shipped, shipped.shrink, 2, 1);
+  }
+}
+
+TEST_SUITE("long") {
+  TEST_CASE("The derivatives of every shipped cost are right at its full size") {
+    for (const Shipped& shipped : kShipped)
+      expect_check_passes(shipped, {}, shipped.contractive ? 2 : 1, 1);
+  }
+}
+
+}  // namespace
+}  // namespace jacquard::experiments
