@@ -128,7 +128,7 @@ std::string first_kinked(const Tape& tape, Expr value, const Feed<Quad>& feed,
     for (std::int64_t k = 0; k < x.size(); ++k) x[k] += amount * direction[k];
     return all_values(tape, value, moved, context, hold);
   };
-  const Quad far = kDifferenceStep, near = far / Quad(8);
+  const Quad far = kShortStep, near = far / Quad(8);
   const Values base = values_at(Quad(0)), far_left = values_at(-far), far_right = values_at(far),
                near_left = values_at(-near), near_right = values_at(near);
   const auto smoothness_of = [&](NodeId id, std::int64_t k) {

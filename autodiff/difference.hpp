@@ -14,6 +14,9 @@ namespace jacquard {
 // binary128.
 inline const Quad kDifferenceStep = static_cast<Quad>(1e-11);
 
+// A step so short that a kink seen with it stands at the base point, not beside it.
+inline const Quad kShortStep = static_cast<Quad>(1e-14);
+
 // One-sided slopes of a smooth function differ by about h f''; more than this share looks like a
 // kink.
 inline const Quad kKinkShare = static_cast<Quad>(1e-5);
@@ -61,8 +64,7 @@ inline Smoothness smoothness(const Differences& far, const Differences& near, Qu
 
 template <class F>
 Smoothness smoothness(const F& f, Quad scale) {
-  return smoothness(differences(f, kDifferenceStep), differences(f, kDifferenceStep / Quad(8)),
-                    scale);
+  return smoothness(differences(f, kShortStep), differences(f, kShortStep / Quad(8)), scale);
 }
 
 }  // namespace jacquard

@@ -29,21 +29,23 @@ std::string formatted(const char* format, double value) {
 std::string explanation(const CheckRow& row) {
   switch (row.verdict) {
     case Verdict::kKink:
-      return "the value has a kink or a jump here, as relu has at 0, so that there is no one slope: "
+      return "the value has a kink or a jump here, as relu has at 0, so that there is no one "
+             "slope: "
              "no failure";
-    case Verdict::kWrongRule: return "the gradient on the tape is not the slope";
+    case Verdict::kWrongRule:
+      return "the gradient on the tape is not the slope";
     case Verdict::kWrongPlan:
       return "the gradient on the tape is right, but a plan that computes it in float or double is "
              "off by more than rounding explains";
-    default: return "the value or its gradient is not a finite number";
+    default:
+      return "the value or its gradient is not a finite number";
   }
 }
 
 // What there is to know about a row that did not pass.
 std::string paragraph(const CheckRow& row) {
-  std::string text =
-      cat(verdict_text(row.verdict), ": term ", in_quotes(row.term), ", parameter '", row.parameter,
-          "', order ", row.order, "\n  ", explanation(row), '\n');
+  std::string text = cat(verdict_text(row.verdict), ": term ", in_quotes(row.term), ", parameter '",
+                         row.parameter, "', order ", row.order, "\n  ", explanation(row), '\n');
   if (!row.element.empty()) {
     text += cat("  worst element ", row.element, ": gradient ", formatted("%.17g", row.exact),
                 ", numeric slope ", formatted("%.17g", row.numeric), '\n');

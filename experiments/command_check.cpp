@@ -51,11 +51,10 @@ Checked check(const CheckCommand& command, LoadedSpec& loaded, Talk& talk) {
   options.seed = command.seed;
   options.threads = command.threads;
   Checked checked;
-  checked.report = check_gradients(checked_terms(recording), recording.parameters(),
-                                   point.values, options);
+  checked.report =
+      check_gradients(checked_terms(recording), recording.parameters(), point.values, options);
   checked.inputs = point.inputs;
-  checked.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  checked.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return checked;
 }
 
@@ -82,7 +81,8 @@ std::string reproduction(const CheckCommand& command) {
 void print_text(const CheckCommand& command, const CheckReport& report, std::ostream& out) {
   out << check_table(report);
   const std::string details = check_details(report);
-  if (!details.empty()) out << '\n' << details << "\nto reproduce: " << reproduction(command) << '\n';
+  if (!details.empty())
+    out << '\n' << details << "\nto reproduce: " << reproduction(command) << '\n';
   out << check_conclusion(report) << '\n';
 }
 

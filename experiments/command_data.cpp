@@ -69,8 +69,8 @@ int data_list_command(bool json, std::ostream& out) {
   for (const DataListing& set : sets) {
     out << padded(set.name, name_width) << padded(set.state, state_width) << set.what;
     if (!set.where.empty())
-      out << " (" << set.where.string() << ", "
-          << with_prefix(static_cast<double>(set.bytes), "B") << ')';
+      out << " (" << set.where.string() << ", " << with_prefix(static_cast<double>(set.bytes), "B")
+          << ')';
     out << '\n';
   }
   return kExitFine;

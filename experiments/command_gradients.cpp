@@ -34,7 +34,8 @@ const NamedArray<T>* find(const NamedArrays<T>& arrays, const std::string& name)
 
 template <class T>
 NamedArrays<T> read_arrays(const char* option, const fs::path& path) {
-  if (path.empty()) throw UsageError(cat("gradients: ", option, " is missing; it names a .npz file"));
+  if (path.empty())
+    throw UsageError(cat("gradients: ", option, " is missing; it names a .npz file"));
   return read_npz<T>(path);
 }
 
@@ -188,8 +189,8 @@ int evaluate_gradients(const GradientsCommand& command, LoadedSpec& loaded, Talk
   const NamedArrays<T> data =
       used_arrays(spec, read_arrays<T>("--data", command.data), command.data, talk);
   const std::int64_t batch = batch_size(data, command.data);
-  const Recording r = record(spec, input_shapes(spec, data, command.data), batch,
-                             loaded.problems());
+  const Recording r =
+      record(spec, input_shapes(spec, data, command.data), batch, loaded.problems());
   loaded.problems().throw_if_any();
   const Wanted wanted = wanted_of(r, talk);
 
@@ -207,12 +208,13 @@ int evaluate_gradients(const GradientsCommand& command, LoadedSpec& loaded, Talk
   NamedArrays<T> results;
   for (std::size_t i = 0; i < wanted.names.size(); ++i) {
     const auto values = plan.output(i);
-    results.push_back({wanted.names[i],
-                       Tensor<T>(wanted.values[i].shape(),
-                                 std::vector<T>(values.begin(), values.end()))});
+    results.push_back({wanted.names[i], Tensor<T>(wanted.values[i].shape(),
+                                                  std::vector<T>(values.begin(), values.end()))});
   }
   if (const T cost = results[0].values[0]; !std::isfinite(cost))
-    talk.warn(cat("the cost is not finite: ", std::isnan(cost) ? "nan" : cost > 0 ? "inf" : "-inf"));
+    talk.warn(cat("the cost is not finite: ", std::isnan(cost) ? "nan"
+                                              : cost > 0       ? "inf"
+                                                               : "-inf"));
   write_npz(command.out, results);
   return kExitFine;
 }

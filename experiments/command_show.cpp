@@ -39,8 +39,8 @@ struct Shown {
 
 Shown recorded(LoadedSpec& loaded) {
   const Spec& spec = loaded.spec();
-  Shown shown{spec, spec.train ? spec.train->batch : TrainSpec{}.batch, example_shapes(spec),
-              {}, {}};
+  Shown shown{
+      spec, spec.train ? spec.train->batch : TrainSpec{}.batch, example_shapes(spec), {}, {}};
   shown.recording = record(spec, shown.inputs, shown.batch, loaded.problems());
   loaded.problems().throw_if_any();
   const std::vector<Expr>& parameters = shown.recording.parameters();
@@ -266,15 +266,28 @@ void show_cost(const Shown& shown, bool json, std::ostream& out) {
 
 int show_command(const ShowCommand& command, std::ostream& out, Talk&) {
   LoadedSpec loaded = load_spec(command.spec);
-  const Shown shown =
-      with_places(loaded.problems(), [&] { return recorded(loaded); });  // also for the expansion: mistakes in texts are told
+  const Shown shown = with_places(loaded.problems(), [&] {
+    return recorded(loaded);
+  });  // also for the expansion: mistakes in texts are told
   switch (command.aspect) {
-    case Aspect::kSummary: show_summary(shown, command.json, out); break;
-    case Aspect::kExpanded: print_json(out, spec_json(loaded.spec())); break;
-    case Aspect::kTape: show_tape(shown, command.json, out); break;
-    case Aspect::kGraph: show_graph(shown, command.json, out); break;
-    case Aspect::kPlan: show_plan(shown, command.json, out); break;
-    case Aspect::kCost: show_cost(shown, command.json, out); break;
+    case Aspect::kSummary:
+      show_summary(shown, command.json, out);
+      break;
+    case Aspect::kExpanded:
+      print_json(out, spec_json(loaded.spec()));
+      break;
+    case Aspect::kTape:
+      show_tape(shown, command.json, out);
+      break;
+    case Aspect::kGraph:
+      show_graph(shown, command.json, out);
+      break;
+    case Aspect::kPlan:
+      show_plan(shown, command.json, out);
+      break;
+    case Aspect::kCost:
+      show_cost(shown, command.json, out);
+      break;
   }
   return kExitFine;
 }

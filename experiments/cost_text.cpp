@@ -39,8 +39,7 @@ void append_expanded(SyntaxTree& to, const SyntaxTree& from, const Trees& known,
       continue;
     }
     std::vector<int> inner(tree->second.nodes.size());
-    for (std::size_t j = 0; j < inner.size(); ++j)
-      inner[j] = append(tree->second.nodes[j], inner);
+    for (std::size_t j = 0; j < inner.size(); ++j) inner[j] = append(tree->second.nodes[j], inner);
     place[i] = inner.back();
   }
 }
@@ -178,8 +177,7 @@ class Writer {
   std::vector<NamedText> used_names() const {
     std::vector<NamedText> where;
     for (const std::string& name : order_)
-      if (noted_.contains(name))
-        where.emplace_back(name, models::print_expression(*text_of(name)));
+      if (noted_.contains(name)) where.emplace_back(name, models::print_expression(*text_of(name)));
     for (const auto& [name, f] : functions_)
       if (noted_.contains(name + "()"))
         where.emplace_back(f.signature, models::print_expression(body_of(f)));
@@ -188,8 +186,8 @@ class Writer {
 
   std::map<std::string, UserFunction, std::less<>> functions_;
   Trees definitions_;
-  Trees substituted_;         // expanded, to be put in
-  Trees named_;               // expanded, called by name
+  Trees substituted_;  // expanded, to be put in
+  Trees named_;        // expanded, called by name
   std::vector<std::string> order_;
   std::set<std::string> noted_;
 };

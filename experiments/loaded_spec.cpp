@@ -35,7 +35,9 @@ std::string read_text(const SpecChoice& choice) {
 }  // namespace
 
 LoadedSpec::LoadedSpec(const SpecChoice& choice)
-    : text_(read_text(choice)), document_(load_document(text_, choice)), problems_(document_),
+    : text_(read_text(choice)),
+      document_(load_document(text_, choice)),
+      problems_(document_),
       spec_(read_spec(std::filesystem::path(choice.path).parent_path(), problems_)) {
   problems_.throw_if_any();
 }

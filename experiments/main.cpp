@@ -1,17 +1,15 @@
 // The program `jacquard`: reads the command line and calls a command (commands.hpp).
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <csignal>
 #include <functional>
 #include <iostream>
 #include <sstream>
 #include <thread>
 
-#include "autodiff/closest.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/failure.hpp"
-#include "experiments/file.hpp"
 #include "experiments/source_text.hpp"
+#include "experiments/usage.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -21,20 +19,15 @@ constexpr const char* kOverrideHelp = "Set fields of the spec, as in train.epoch
 
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 
-int all_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+int all_cores() {
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1,
+                    ThreadPool::kMaxThreads);
+}
 
 // A whole number in a range; says so itself, for CLI11's words are about types.
 CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
   return CLI::Validator(
-      [low, high](std::string& text) -> std::string {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (error == std::errc() && end == text.data() + text.size() && value >= low &&
-            value <= high)
-          return "";
-        return cat(in_quotes(text), " is no whole number from ", low, " to ", high);
-      },
-      "");
+      [low, high](std::string& text) { return not_whole_number(text, low, high); }, "");
 }
 
 // "Usage: ..." of each command as a person would write it.
@@ -55,8 +48,9 @@ class CommandLine {
     app_.formatter(formatter_);
     formatter_->column_width(28);
     formatter_->usages[&app_] = "COMMAND [options]";
-    app_.footer("Each command has its own --help. Example:\n"
-                "  jacquard run experiments/specs/quickstart.json train.epochs=1");
+    app_.footer(
+        "Each command has its own --help. Example:\n"
+        "  jacquard run experiments/specs/quickstart.json train.epochs=1");
     add_run();
     add_check();
     add_show();
@@ -69,9 +63,7 @@ class CommandLine {
   // What the arguments ask for; help is a command that prints it. Throws UsageError.
   Command parse();
   // Whether mistakes are to be told as JSON too; known also when the arguments are wrong.
-  bool json() const {
-    return std::ranges::find(arguments_, "--json") != arguments_.end();
-  }
+  bool json() const { return std::ranges::find(arguments_, "--json") != arguments_.end(); }
 
  private:
   CLI::App* add(const std::string& name, const std::string& what, const std::string& usage,
@@ -96,7 +88,6 @@ class CommandLine {
 
   Command chosen() const;
   void check_first_argument() const;
-  void check_command(const std::string& word, const CLI::App& app) const;
   void refuse_rest(const CLI::App& app) const;
   const CLI::App& deepest() const;
 
@@ -119,8 +110,7 @@ class CommandLine {
 };
 
 CLI::App* CommandLine::add(const std::string& name, const std::string& what,
-                           const std::string& usage, const std::string& example,
-                           Command command) {
+                           const std::string& usage, const std::string& example, Command command) {
   CLI::App* app = app_.add_subcommand(name, what);
   app->formatter(formatter_);
   app->footer("Example:\n  jacquard " + example);
@@ -228,7 +218,8 @@ void CommandLine::add_gradients() {
 }
 
 void CommandLine::add_data() {
-  CLI::App* data = add("data", "List data sets, or fetch one", "data list|get", "data get mnist", {});
+  CLI::App* data =
+      add("data", "List data sets, or fetch one", "data list|get", "data get mnist", {});
   CLI::App* list = data->add_subcommand("list", "Say which data sets there are, and where");
   list->formatter(formatter_);
   list->footer("Example:\n  jacquard data list");
@@ -254,10 +245,10 @@ void CommandLine::add_schema() {
 }
 
 void CommandLine::add_version() {
-  CLI::App* app =
-      add("version", "Print the version, the compiler and the libraries", "version [--json]",
-          "version --json",
-          [this](std::ostream& out, Talk&) { return version_command(version_json_, out); });
+  CLI::App* app = add("version", "Print the version, the compiler and the libraries",
+                      "version [--json]", "version --json", [this](std::ostream& out, Talk&) {
+                        return version_command(version_json_, out);
+                      });
   add_json(app, version_json_);
 }
 
@@ -267,42 +258,22 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& known,
-                         const std::string& otherwise) {
-  const std::string near = closest(word, known);
-  return near.empty() ? otherwise : cat("did you mean '", near, "'?");
-}
-
-void CommandLine::check_command(const std::string& word, const CLI::App& app) const {
-  const std::vector<std::string> names = command_names(app);
-  if (std::ranges::find(names, word) != names.end()) return;
-  throw UsageError(cat("unknown command ", in_quotes(word), "; ",
-                       did_you_mean(word, names, "there are: " + joined(names))));
-}
-
 // What CLI11 would tell in its own way.
 void CommandLine::check_first_argument() const {
   const std::vector<std::string> names = command_names(app_);
   if (arguments_.empty())
-    throw UsageError(cat("a command is missing; there are: ", joined(names),
-                         " (jacquard --help tells more)"));
+    throw UsageError(
+        cat("a command is missing; there are: ", joined(names), " (jacquard --help tells more)"));
   const std::string& first = arguments_[0];
   if (first == "-h" || first == "--help") return;
   if (first.starts_with('-'))
     throw UsageError(cat("option ", in_quotes(first), " stands where the command belongs; options ",
                          "come behind one of: ", joined(names)));
-  check_command(first, app_);
+  check_command_word(first, names);
   if (first != "data") return;
   const CLI::App& data = *app_.get_subcommand("data");
-  if (arguments_.size() == 1)
-    throw UsageError("data: a command is missing; there are: list, get");
-  if (!arguments_[1].starts_with('-')) check_command(arguments_[1], data);
+  if (arguments_.size() == 1) throw UsageError("data: a command is missing; there are: list, get");
+  if (!arguments_[1].starts_with('-')) check_command_word(arguments_[1], command_names(data));
 }
 
 const CLI::App& CommandLine::deepest() const {
@@ -331,17 +302,10 @@ void CommandLine::refuse_rest(const CLI::App& app) const {
     }
   if (!word.starts_with('-'))
     throw UsageError(cat(full_name(app), ": there is one argument too many: ", in_quotes(word)));
-  const std::string name = word.substr(0, word.find('='));
-  if (specs_.contains(&app) && word.find('=') != std::string::npos &&
-      name.find('.') != std::string::npos)
-    throw UsageError(cat(app.get_name(), ": unknown option ", in_quotes(name),
-                         "; fields of the spec are set without dashes: ",
-                         word.substr(word.find_first_not_of('-'))));
   std::vector<std::string> known;
   for (const CLI::Option* option : app.get_options())
     for (const std::string& each : option->get_lnames()) known.push_back("--" + each);
-  throw UsageError(cat(full_name(app), ": unknown option ", in_quotes(name), "; ",
-                       did_you_mean(name, known, "there are: " + joined(known))));
+  throw unknown_option(full_name(app), word, known, specs_.contains(&app));
 }
 
 CommandLine::Command CommandLine::chosen() const {
@@ -382,18 +346,19 @@ CommandLine::Command CommandLine::parse() {
   Command command = chosen();
   const int aspects = expand_ + plan_ + cost_ + (tape_ || dot_) + functions_;
   if (aspects > 1)
-    throw UsageError("show: only one of --expand, --tape, --plan, --cost and --functions can be "
-                     "shown at a time");
+    throw UsageError(
+        "show: only one of --expand, --tape, --plan, --cost and --functions can be "
+        "shown at a time");
   if (markdown_ && !functions_) throw UsageError("show: --markdown needs --functions");
-  show_.aspect = expand_  ? Aspect::kExpanded
-                 : dot_   ? Aspect::kGraph
-                 : tape_  ? Aspect::kTape
-                 : plan_  ? Aspect::kPlan
-                 : cost_  ? Aspect::kCost
-                          : Aspect::kSummary;
+  show_.aspect = expand_ ? Aspect::kExpanded
+                 : dot_  ? Aspect::kGraph
+                 : tape_ ? Aspect::kTape
+                 : plan_ ? Aspect::kPlan
+                 : cost_ ? Aspect::kCost
+                         : Aspect::kSummary;
   if (precision_ != "f32" && precision_ != "f64")
-    throw UsageError(cat("gradients: --precision ", in_quotes(precision_),
-                         ": there are f32 and f64"));
+    throw UsageError(
+        cat("gradients: --precision ", in_quotes(precision_), ": there are f32 and f64"));
   gradients_.precision = precision_ == "f32" ? Precision::kFloat : Precision::kDouble;
   if (const CLI::App* app = app_.get_subcommand("gradients"); app->count("--seed") > 0)
     gradients_.seed = draw_seed_;

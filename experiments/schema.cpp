@@ -91,8 +91,7 @@ Json one_of(std::string_view description, std::vector<Json> alternatives) {
 Json reference(const char* name) { return {{"$ref", std::string("#/definitions/") + name}}; }
 
 // models::is_name.
-constexpr const char* kNamePattern =
-    "^(?!(and|or|not|true|false)$)[A-Za-z_][A-Za-z0-9_]*$";
+constexpr const char* kNamePattern = "^(?!(and|or|not|true|false)$)[A-Za-z_][A-Za-z0-9_]*$";
 
 constexpr double kMaxUnits = 1e8;
 
@@ -152,10 +151,10 @@ Json initial_values() {
 Json parameters() {
   Json long_form = object("shape and initial values",
                           {{"shape", reference("shape")}, {"init", reference("init")}}, {"shape"});
-  return by_name("what is trained, by name",
-                 one_of("a shape, or shape and initial values",
-                        {reference("shape"), std::move(long_form)}),
-                 kNamePattern);
+  return by_name(
+      "what is trained, by name",
+      one_of("a shape, or shape and initial values", {reference("shape"), std::move(long_form)}),
+      kNamePattern);
 }
 
 Json inputs() {
@@ -165,8 +164,7 @@ Json inputs() {
                            {"high", number("the largest value; default 1")}},
                           {"shape"});
   return by_name("inputs that no data set gives, by name",
-                 one_of("a shape, or shape and range",
-                        {reference("shape"), std::move(long_form)}),
+                 one_of("a shape, or shape and range", {reference("shape"), std::move(long_form)}),
                  kNamePattern);
 }
 
@@ -191,9 +189,9 @@ Json layers(int fewest) {
   Json list{{"type", "array"},
             {"items", integer("units of one layer", between(1, kMaxUnits))},
             {"minItems", fewest}};
-  return one_of("hidden units, or a list of them, the layer next to the inputs first",
-                {integer("units of the only hidden layer", between(1, kMaxUnits)),
-                 std::move(list)});
+  return one_of(
+      "hidden units, or a list of them, the layer next to the inputs first",
+      {integer("units of the only hidden layer", between(1, kMaxUnits)), std::move(list)});
 }
 
 // The fields of one kind of short form, beside those that every model has.
@@ -222,8 +220,7 @@ Json short_form_fields(std::string_view kind, std::vector<std::string>& required
 Json model() {
   const Json shared{{"parameters", parameters()},
                     {"define", by_name("definitions: name and expression",
-                                       text("an expression of the cost language"),
-                                       kNamePattern)}};
+                                       text("an expression of the cost language"), kNamePattern)}};
   Json properties = shared;
   properties["inputs"] = inputs();
   std::vector<Json> alternatives{object("parameters and definitions", std::move(properties))};
@@ -231,9 +228,8 @@ Json model() {
     Json fields{{"kind", exactly(kind.name, kind.meaning)}};
     std::vector<std::string> required;
     fields.update(short_form_fields(kind.name, required));
-    fields["inputs"] =
-        one_of("numbers per example, where x does not say it, or declared inputs",
-               {integer("numbers per example", between(1, kMaxUnits)), inputs()});
+    fields["inputs"] = one_of("numbers per example, where x does not say it, or declared inputs",
+                              {integer("numbers per example", between(1, kMaxUnits)), inputs()});
     fields.update(shared);
     required.insert(required.begin(), "kind");
     alternatives.push_back(object(kind.meaning, std::move(fields), required));
@@ -253,8 +249,7 @@ Json data_set(const std::string& name) {
   }
   fields["valid"] = integer("examples taken from the training part to validate", at_least(0));
   fields["limit"] = integer("the most examples that each part keeps", at_least(1));
-  if (!generated)
-    fields["scale"] = boolean("unsigned bytes are divided by 255; default true");
+  if (!generated) fields["scale"] = boolean("unsigned bytes are divided by 255; default true");
   if (is_file || generated)
     fields["test"] = number("examples of the test part, below 1 a fraction of all", at_least(0));
   if (generated) fields["count"] = integer("examples in all", at_least(1));
@@ -271,10 +266,10 @@ Json data() {
 }
 
 Json cost() {
-  Json weighted = object("weight and expression",
-                         {{"weight", number("factor of the term; default 1")},
-                          {"value", text("a scalar expression")}},
-                         {"value"});
+  Json weighted = object(
+      "weight and expression",
+      {{"weight", number("factor of the term; default 1")}, {"value", text("a scalar expression")}},
+      {"value"});
   Json schema = by_name("the terms whose weighted sum is minimised",
                         one_of("an expression, or weight and expression",
                                {text("a scalar expression"), std::move(weighted)}),
@@ -288,8 +283,8 @@ Json train() {
                                   {number("a constant rate", above(0)), text("an expression")})}};
   return object(
       "how to train",
-      {{"optimizer", one_of("how a step is made; default sgd",
-                            alternatives_of(nn::optimizer_kinds(), rate))},
+      {{"optimizer",
+        one_of("how a step is made; default sgd", alternatives_of(nn::optimizer_kinds(), rate))},
        {"batch", integer("examples of a step; default 100", between(1, 1e6))},
        {"epochs", integer("passes over the training part; default 20", at_least(0))},
        {"monitor_examples",

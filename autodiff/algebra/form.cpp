@@ -34,22 +34,24 @@ void rename(Form& form, Label from, Label to) {
   std::ranges::replace(form.shared, from, to);
 }
 
-void eliminate_identities(Form& form) {
+void eliminate_identities(Form& form, const Labels& labels) {
   for (std::size_t i = 0; i < form.factors.size();) {
     const Factor f = form.factors[i];
-    const bool identity = is_identity(f);
-    const Label a = identity ? f.labels[0] : kNoLabel, b = identity ? f.labels[1] : kNoLabel;
-    if (!identity || a == kNoLabel ||
-        (a != b && contains(form.output, a) && contains(form.output, b))) {
+    const Label a = is_identity(f) ? f.labels[0] : kNoLabel;
+    const Label b = is_identity(f) ? f.labels[1] : kNoLabel;
+    const bool both_open = a != b && contains(form.output, a) && contains(form.output, b);
+    if (a == kNoLabel || both_open) {
       ++i;
       continue;
     }
     form.factors.erase(form.factors.begin() + static_cast<std::ptrdiff_t>(i));
     // The label that is not summed keeps its name. delta[j,j] is 1.
-    if (contains(form.output, a))
-      rename(form, b, a);
-    else
-      rename(form, a, b);
+    const Label kept = contains(form.output, a) ? a : b;
+    rename(form, kept == a ? b : a, kept);
+    // Where nothing else has the label, what is left is a sum of ones.
+    if (!contains(form.output, kept) && !contains(labels_of(form.factors), kept) &&
+        !contains(labels_of(form.half), kept))
+      form.coefficient *= static_cast<double>(labels.size(kept));
     i = 0;
   }
 }

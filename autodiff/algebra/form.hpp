@@ -55,8 +55,9 @@ std::vector<Label> labels_of(const std::vector<Factor>& factors);
 
 void rename(Form& form, Label from, Label to);
 
-// Uses identities up: delta[j,k] with j summed over renames j to k everywhere.
-void eliminate_identities(Form& form);
+// Uses identities up: delta[j,k] with j summed over renames j to k everywhere, and what
+// nothing else depends on counts its size.
+void eliminate_identities(Form& form, const Labels& labels);
 
 // Gives the labels that are summed over fresh names, so that two forms can be multiplied.
 void refresh_inner(Form& form, Labels& labels);

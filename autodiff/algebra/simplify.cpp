@@ -42,7 +42,7 @@ class Simplifier {
       const Node& node = tape_.node(id);
       std::optional<Form> form = read(id, node);
       if (form && form->factors.size() + form->half.size() <= kMostFactors) {
-        algebra::eliminate_identities(*form);
+        algebra::eliminate_identities(*form, labels_);
         algebra::merge_factors(*form);
         forms_.emplace(id, std::move(*form));
       } else {

@@ -74,7 +74,8 @@ Contraction random_contraction(Random& random) {
   std::string output;
   for (std::int64_t i = 0; i < letters; ++i) {
     const char c = static_cast<char>('a' + i);
-    std::int64_t where = 1 + random.below(3);  // bit 0: in the first, bit 1: in the second
+    auto where =
+        static_cast<std::size_t>(1 + random.below(3));  // bit 0: in the first, bit 1: in the second
     const bool kept = random.coin();
     if (regular && !kept) where = 3;
     for (std::size_t k = 0; k < 2; ++k)
@@ -234,21 +235,22 @@ TEST_CASE("contract products: the plain orders of a matrix product need no scrat
 TEST_CASE("contract products: the bits are the same for one, two and three threads") {
   Random random(3);
   ThreadPool one(1), two(2), three(3);
-  for (const auto& [text, a, b] : std::vector<std::tuple<std::string, Shape, Shape>>{
-           {"bi,ij->bj", {100, 300}, {300, 90}},
-           {"bij,bkj->bik", {30, 20, 40}, {30, 50, 40}},
-           {"bij,bjk->kbi", {30, 20, 40}, {30, 40, 7}},
-           {"ab,b->a", {700, 300}, {300}},
-           {"aab,bc->ac", {40, 40, 30}, {30, 60}},
-           {"ab,cd->dacb", {20, 30}, {40, 5}}}) {
-    CAPTURE(text);
+  for (const Contraction& c :
+       std::vector<Contraction>{{"bi,ij->bj", {Shape{100, 300}, Shape{300, 90}}},
+                                {"bij,bkj->bik", {Shape{30, 20, 40}, Shape{30, 50, 40}}},
+                                {"bij,bjk->kbi", {Shape{30, 20, 40}, Shape{30, 40, 7}}},
+                                {"ab,b->a", {Shape{700, 300}, Shape{300}}},
+                                {"aab,bc->ac", {Shape{40, 40, 30}, Shape{30, 60}}},
+                                {"ab,cd->dacb", {Shape{20, 30}, Shape{40, 5}}}}) {
+    CAPTURE(c.text);
     Tape tape;
-    const Expr e = contract(text, {tape.input("a", a), tape.input("b", b)});
+    const Shape &a = c.shapes[0], &b = c.shapes[1];
+    const Expr e = contract(c.text, {tape.input("a", a), tape.input("b", b)});
     const Tensor<float> x = random.tensor<float>(a), y = random.tensor<float>(b);
     const std::vector<Operand<float>> in = {{&x.shape, x.data.data()}, {&y.shape, y.data.data()}};
     const std::vector<float> first = run_prepared<float>(e, in, one);
     CHECK(run_prepared<float>(e, in, two) == first);
     CHECK(run_prepared<float>(e, in, three) == first);
-    CHECK(worst_error<double>({text, {a, b}}, random, three) < 60);
+    CHECK(worst_error<double>(c, random, three) < 60);
   }
 }

@@ -156,7 +156,7 @@ TEST_CASE("every op is a leaf, is elementwise, or brings samples for its own tes
 }
 
 TEST_CASE("derivatives of every op to the third order agree with quad differences") {
-  check_all(1, 5,
+  check_all(1, 4,
             [](const OpCall& call, std::uint64_t seed) { return check_derivatives(call, seed); });
 }
 
@@ -181,7 +181,7 @@ TEST_CASE("every op over a stack of operands gives the stack of its single resul
 }
 
 TEST_CASE("every op's row map is what its values do") {
-  check_all(1, 2, [](const OpCall& call, std::uint64_t seed) { return check_rows(call, seed); });
+  check_all(1, 1, [](const OpCall& call, std::uint64_t seed) { return check_rows(call, seed); });
 }
 
 // 2 million derivatives: a soak run, left out of the usual ones.

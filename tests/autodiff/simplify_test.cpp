@@ -232,6 +232,20 @@ TEST_CASE("simplified: a Jacobian that was written in chunks of rows is made who
     CHECK(tape.node(id).shape.size() <= 400 * 600);
 }
 
+TEST_CASE("simplified: sums over identity matrices count their ones") {
+  Tape tape;
+  const Expr one = eye(tape, 3), wide = broadcast_to(one, {2, 3, 3});
+  const std::vector<std::pair<Expr, double>> cases = {{sum(one), 3},
+                                                      {trace(one), 3},
+                                                      {contract("ab,ab->", {one, one}), 3},
+                                                      {contract("ab,bc->", {one, one}), 3},
+                                                      {sum(wide), 6},
+                                                      {sum(square(one)), 3},
+                                                      {sum(-reshape(one, Shape{1, 3, 3})), -3}};
+  for (const auto& [e, value] : cases)
+    CHECK(static_cast<double>(evaluate<Quad>(simplified(e))[0]) == value);
+}
+
 TEST_CASE("simplified: what has no structure is left as it is") {
   Net net;
   const Expr h = sigmoid(matmul(net.x, net.weights(6, 4)));

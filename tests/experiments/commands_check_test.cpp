@@ -77,9 +77,10 @@ TEST_CASE("check tells of every term and of the cost, for every parameter") {
   const std::vector<std::string> all = lines(called.out);
   REQUIRE(all.size() == 8);
   CHECK(all[0] == "term        parameter  order  verdict  rule error  double  float");
-  const std::vector<std::vector<std::string>> expected = {
-      {"a", "W", "1", "pass"}, {"a", "b", "1", "pass"}, {"b", "W", "1", "pass"},
-      {"b", "b", "1", "-"}};
+  const std::vector<std::vector<std::string>> expected = {{"a", "W", "1", "pass"},
+                                                          {"a", "b", "1", "pass"},
+                                                          {"b", "W", "1", "pass"},
+                                                          {"b", "b", "1", "-"}};
   for (std::size_t i = 0; i < expected.size(); ++i) {
     std::vector<std::string> row = words(all[i + 1]);
     CHECK(row.size() == 7);
@@ -143,7 +144,8 @@ TEST_CASE("a relu at exactly 0 is a kink and no failure") {
 }
 
 TEST_CASE("a value that is not finite fails the check and names its operation") {
-  const Called called = check(small_spec(R"json("a": "sum(log(W - stop_gradient(W)))", "c": "sum(b)")json"));
+  const Called called =
+      check(small_spec(R"json("a": "sum(log(W - stop_gradient(W)))", "c": "sum(b)")json"));
   CHECK(called.code == kExitCheckFailed);
   CHECK(called.out.find("not finite: term 'a', parameter 'W', order 1\n"
                         "  the value or its gradient is not a finite number\n"
@@ -151,7 +153,8 @@ TEST_CASE("a value that is not finite fails the check and names its operation") 
   CHECK(called.out.find("\nto reproduce: jacquard check ") != std::string::npos);
   CHECK(called.out.find(" --order 1 --examples 2 --directions 2 --seed 1\n") != std::string::npos);
   CHECK(called.out.ends_with("check failed: 4 of 6\n"));
-  const auto json = check_as_json(small_spec(R"json("a": "sum(log(W - stop_gradient(W)))")json")).json();
+  const auto json =
+      check_as_json(small_spec(R"json("a": "sum(log(W - stop_gradient(W)))")json")).json();
   CHECK(json["passed"] == false);
   CHECK(json["rows"][0]["float_deviation"].is_null());
 }
@@ -206,8 +209,9 @@ TEST_CASE("a wrong rule and a wrong plan are told with all that is known") {
 }
 
 TEST_CASE("mistakes in texts are told at their places before anything is computed") {
-  CHECK(failure<InvalidSpec>(small_spec(R"json("a": "sum(V)", "c": "h")json")) ==
-        R"json(spec.json:8:22: error at /cost/a: unknown name 'V'; known names: W, b, epoch, h, labels, step, x
+  CHECK(
+      failure<InvalidSpec>(small_spec(R"json("a": "sum(V)", "c": "h")json")) ==
+      R"json(spec.json:8:22: error at /cost/a: unknown name 'V'; known names: W, b, epoch, h, labels, step, x
     8 |   "cost": {"a": "sum(V)", "c": "h"}
       |                      ^
 spec.json:8:33: error at /cost/c: the value has shape [2, 2], a scalar is needed; take mean() or sum() of it

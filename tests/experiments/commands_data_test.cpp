@@ -16,9 +16,8 @@ Called list(bool json = false) {
 }
 
 Called reported(const std::exception& failure, bool json = false) {
-  return call([&](std::ostream& out, Talk& talk) {
-    return report_failure(failure, json, out, talk);
-  });
+  return call(
+      [&](std::ostream& out, Talk& talk) { return report_failure(failure, json, out, talk); });
 }
 
 }  // namespace
@@ -57,8 +56,7 @@ TEST_CASE("data list as JSON") {
 TEST_CASE("data get refuses names that cannot be fetched") {
   CHECK(message_of<SpecError>([] {
           call([](std::ostream&, Talk& talk) { return data_get_command("mnits", talk); });
-        }) ==
-        "data get: 'mnits' is no set that can be fetched; there are: fashion_mnist, mnist");
+        }) == "data get: 'mnits' is no set that can be fetched; there are: fashion_mnist, mnist");
 }
 
 TEST_CASE("schema prints the schema of specs") {
@@ -107,13 +105,12 @@ TEST_CASE("failures are told as JSON on request, and as text all the same") {
   CHECK(called.code == 3);
   CHECK(called.said ==
         "spec.json:3:9: error at /seed: -1 is out of range; an integer of at least 0 is needed\n");
-  CHECK(called.json() ==
-        nlohmann::json{{"problems",
-                        {{{"pointer", "/seed"},
-                          {"line", 3},
-                          {"column", 9},
-                          {"message", "-1 is out of range"},
-                          {"hint", "an integer of at least 0 is needed"}}}}});
+  CHECK(called.json() == nlohmann::json{{"problems",
+                                         {{{"pointer", "/seed"},
+                                           {"line", 3},
+                                           {"column", 9},
+                                           {"message", "-1 is out of range"},
+                                           {"hint", "an integer of at least 0 is needed"}}}}});
   const auto other = reported(Error("write 'a': no space"), true).json();
   CHECK(other["problems"][0]["message"] == "write 'a': no space");
 }

@@ -53,9 +53,8 @@ Answer evaluate(const Given& given) {
   write_npz(command.parameters, given.parameters);
   write_npz(command.data, given.data);
   Answer answer;
-  static_cast<Called&>(answer) = call([&](std::ostream& out, Talk& talk) {
-    return gradients_command(command, out, talk);
-  });
+  static_cast<Called&>(answer) =
+      call([&](std::ostream& out, Talk& talk) { return gradients_command(command, out, talk); });
   answer.arrays = read_npz<double>(command.out);
   const std::string name = folder.path().string() + '/';
   for (std::size_t at; (at = answer.said.find(name)) != std::string::npos;)
@@ -132,8 +131,9 @@ TEST_CASE("arrays that the spec does not use are ignored with a warning") {
   given.data.push_back({"w", Tensor<double>({7}, 0.0)});
   given.data.push_back({"more", Tensor<double>({}, 0.0)});
   const Answer answer = evaluate(given);
-  CHECK(answer.said.starts_with("warning: data 'D.npz': the spec does not use array 'w'\n"
-                                "warning: data 'D.npz': the spec does not use array 'more'\n"));
+  CHECK(
+      answer.said.starts_with("warning: data 'D.npz': the spec does not use array 'w'\n"
+                              "warning: data 'D.npz': the spec does not use array 'more'\n"));
   CHECK(answer["cost"] == Tensor<double>({}, 27.0));
 }
 
@@ -157,8 +157,7 @@ TEST_CASE("arrays that are missing, too many or of another shape are told") {
   CHECK(failure(given) == "parameters 'P.npz': there is no array 'unused'; there are: w");
   given = {};
   given.parameters.push_back({"W", Tensor<double>({2}, 0.0)});
-  CHECK(failure(given) ==
-        "parameters 'P.npz': the spec has no parameter 'W'; did you mean 'w'?");
+  CHECK(failure(given) == "parameters 'P.npz': the spec has no parameter 'W'; did you mean 'w'?");
   given = {};
   given.parameters[0].values = Tensor<double>({2, 1}, 0.0);
   CHECK(failure(given) == "parameters 'P.npz': array 'w' has shape [2, 1], the spec declares [2]");
@@ -171,8 +170,7 @@ TEST_CASE("arrays that are missing, too many or of another shape are told") {
         "data 'D.npz': array 't' is a single number; its first axis must be the batch");
   given = {};
   given.data = {{"x", Tensor<double>(Shape{0, 2})}, {"t", Tensor<double>(Shape{0})}};
-  CHECK(failure(given) ==
-        "data 'D.npz': array 'x' has no examples; at least one is needed");
+  CHECK(failure(given) == "data 'D.npz': array 'x' has no examples; at least one is needed");
 }
 
 TEST_CASE("an input that the spec declares must be there, in its shape") {
@@ -181,19 +179,16 @@ TEST_CASE("an input that the spec declares must be there, in its shape") {
   given.spec.insert(given.spec.find(where) + where.size(), R"("inputs": {"x": [2], "t": []}, )");
   CHECK(evaluate(given)["cost"][0] == 27);
   given.data.pop_back();
-  CHECK(failure(given) ==
-        "data 'D.npz': there is no array 't', which the spec uses; there are: x");
+  CHECK(failure(given) == "data 'D.npz': there is no array 't', which the spec uses; there are: x");
   given = {};
   given.spec.insert(given.spec.find(where) + where.size(), R"("inputs": {"x": [3], "t": []}, )");
-  CHECK(failure(given) ==
-        "data 'D.npz': an example of 'x' has shape [2], the spec declares [3]");
+  CHECK(failure(given) == "data 'D.npz': an example of 'x' has shape [2], the spec declares [3]");
 }
 
 TEST_CASE("an input of which nothing is known is an unknown name at its place") {
   Given given;
   given.data.erase(given.data.begin());
-  CHECK(failure<InvalidSpec>(given).find("/model/define/y: unknown name 'x'") !=
-        std::string::npos);
+  CHECK(failure<InvalidSpec>(given).find("/model/define/y: unknown name 'x'") != std::string::npos);
 }
 
 TEST_CASE("files that are not named or not there are told") {

@@ -81,10 +81,11 @@ TEST_CASE("the summary as JSON has the same numbers") {
   CHECK(json["batch"] == 10);
   CHECK(json["parameter_count"] == 2100);
   CHECK(json["parameters"][0] ==
-        nlohmann::json{{"name", "W"}, {"shape", {20, 100}}, {"count", 2000},
-                       {"initial", "glorot_uniform"}});
+        nlohmann::json{
+            {"name", "W"}, {"shape", {20, 100}}, {"count", 2000}, {"initial", "glorot_uniform"}});
   CHECK(json["definitions"][1]["shape"] == nlohmann::json{10, 100});
-  CHECK(json["terms"][1] == nlohmann::json{{"name", "sparsity"}, {"weight", 0.5},
+  CHECK(json["terms"][1] == nlohmann::json{{"name", "sparsity"},
+                                           {"weight", 0.5},
                                            {"value", "sum(kl(0.1, mean(h, axis=0)))"}});
   CHECK(json["nodes"].get<int>() > 10);
   CHECK(json["instructions"].get<int>() > 10);
@@ -200,17 +201,17 @@ TEST_CASE("show needs neither training nor data nor parameters") {
 }
 
 TEST_CASE("text of a spec cannot steer the terminal") {
-  const std::string spec = "{\"name\": \"n\", \"model\": {\"parameters\": {\"W\": [2]}}, "
-                           "\"cost\": {\"a\\u001b[31m\": \"sum(W)\\n\"}}";
+  const std::string spec =
+      "{\"name\": \"n\", \"model\": {\"parameters\": {\"W\": [2]}}, "
+      "\"cost\": {\"a\\u001b[31m\": \"sum(W)\\n\"}}";
   for (const Aspect aspect : {Aspect::kSummary, Aspect::kCost})
     CHECK(show(spec, aspect).out.find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("the functions of the language are listed as text, document and JSON") {
   const auto functions = [](bool markdown, bool json) {
-    return call([&](std::ostream& out, Talk&) {
-             return show_functions_command(markdown, json, out);
-           });
+    return call(
+        [&](std::ostream& out, Talk&) { return show_functions_command(markdown, json, out); });
   };
   CHECK(functions(false, false).out == models::function_table_text());
   CHECK(functions(true, false).out == models::function_table_markdown());

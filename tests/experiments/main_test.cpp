@@ -106,8 +106,10 @@ TEST_CASE("options may stand anywhere behind the command") {
 TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
   const std::string commands = "run, check, show, gradients, data, schema, version";
   check_mistakes({
-      {{}, 2, cat("error: a command is missing; there are: ", commands,
-                  " (jacquard --help tells more)\n")},
+      {{},
+       2,
+       cat("error: a command is missing; there are: ", commands,
+           " (jacquard --help tells more)\n")},
       {{"rnu", "spec.json"}, 2, "error: unknown command 'rnu'; did you mean 'run'?\n"},
       {{"spec.json"}, 2, cat("error: unknown command 'spec.json'; there are: ", commands, "\n")},
       {{""}, 2, cat("error: unknown command ''; there are: ", commands, "\n")},
@@ -118,7 +120,9 @@ TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
            commands, "\n")},
       {{"run"}, 2, "error: run: SPEC is missing; jacquard run SPEC [path=value ...]\n"},
       {{"check"}, 2, "error: check: SPEC is missing; jacquard check SPEC [path=value ...]\n"},
-      {{"show", "--tape"}, 2, "error: show: SPEC is missing; jacquard show SPEC [path=value ...]\n"},
+      {{"show", "--tape"},
+       2,
+       "error: show: SPEC is missing; jacquard show SPEC [path=value ...]\n"},
       {{"run", "spec.json", "epochs"},
        2,
        "error: argument 'epochs': there is no '=' in it; what stands behind SPEC sets a field, as "
@@ -160,12 +164,8 @@ TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
        "error: gradients: --precision 'f16': there are f32 and f64\n"},
       {{"data"}, 2, "error: data: a command is missing; there are: list, get\n"},
       {{"data", "lsit"}, 2, "error: unknown command 'lsit'; did you mean 'list'?\n"},
-      {{"data", "get"},
-       2,
-       "error: data get: NAME is missing; jacquard data list shows them\n"},
-      {{"data", "list", "more"},
-       2,
-       "error: data list: there is one argument too many: 'more'\n"},
+      {{"data", "get"}, 2, "error: data get: NAME is missing; jacquard data list shows them\n"},
+      {{"data", "list", "more"}, 2, "error: data list: there is one argument too many: 'more'\n"},
       {{"schema", "more"}, 2, "error: schema: there is one argument too many: 'more'\n"},
   });
 }
@@ -240,7 +240,8 @@ TEST_CASE("with --json mistakes are told as JSON too") {
 }
 
 TEST_CASE("a failed check has exit code 4") {
-  const Ended ended = program({"check", "spec.json"}, spec_of("", "sum(log(W - stop_gradient(W)))"));
+  const Ended ended =
+      program({"check", "spec.json"}, spec_of("", "sum(log(W - stop_gradient(W)))"));
   CHECK(ended.code == 4);
   CHECK(ended.out.ends_with("check failed: 1 of 1\n"));
 }
@@ -255,17 +256,20 @@ TEST_CASE("a training that diverges has exit code 5") {
 }
 
 TEST_CASE("a training that is asked to stop says so by its exit code") {
-  for (const auto& [signal, code] : {std::pair(SIGINT, 130), {SIGTERM, 143}, {SIGUSR1, 75}}) {
-    CAPTURE(code);
+  struct Case {
+    int signal, code;
+  };
+  for (const Case& asked : {Case{SIGINT, 130}, Case{SIGTERM, 143}, Case{SIGUSR1, 75}}) {
+    CAPTURE(asked.signal);
     const TemporaryFolder folder;
     folder.put("spec.json", kSpec);
     const Started run(folder, {"run", "spec.json", "--out", "result", "train.epochs=100000000"});
     const bool begun = has_begun(folder / "result");
     // The first line stands there before the loop; another signal would end the program at once.
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    run.send(begun ? signal : SIGKILL);
+    run.send(begun ? asked.signal : SIGKILL);
     const Ended ended = run.wait();
-    CHECK(ended.code == code);
+    CHECK(ended.code == asked.code);
     CHECK(ended.out == "run folder  result\n");
     CHECK(std::filesystem::exists(folder / "result/checkpoints/last.safetensors"));
   }
@@ -302,8 +306,9 @@ TEST_CASE("hostile specs are refused at once") {
            {spec_of(R"("p": "q + 1", "q": "r * 2", "r": "p")", "sum(W)"),
             "error at /model/define/p: definitions use each other in a cycle: p -> q -> r -> p; "
             "one of them must do without the next"},
-           {spec_of("", "x @ W"), "/cost/a: the value has shape [100, 2], a scalar is needed; take "
-                                  "mean() or sum() of it"},
+           {spec_of("", "x @ W"),
+            "/cost/a: the value has shape [100, 2], a scalar is needed; take "
+            "mean() or sum() of it"},
            {spec_of("", "sum(V)"), "/cost/a: unknown name 'V'; known names: W, epoch, step, x"},
            {spec_of("", "smu(W)"), "/cost/a: unknown function 'smu'; did you mean 'sum'?"},
            {R"({"name": "a", "name": "b", "model": {}, "cost": {"a": "1"}})",

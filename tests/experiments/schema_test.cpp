@@ -1,13 +1,10 @@
 // The schema against the reader of specs: by lists of specs that are right or wrong, and for every
-// kind with every field against what the reader says. The validator below knows the part of JSON
-// Schema draft-07 that the schema uses, and refuses any other keyword.
+// kind with every field against what the reader says.
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <functional>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -20,105 +17,15 @@
 #include "nn/activations.hpp"
 #include "nn/initial_values.hpp"
 #include "nn/optimizers.hpp"
+#include "tests/experiments/schema_validator.hpp"
 
 namespace jacquard::experiments {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-class Validator {
- public:
-  explicit Validator(Json schema) : root_(std::move(schema)) {}
-
-  bool accepts(const Json& value) const { return valid(root_, value); }
-
- private:
-  bool valid(const Json& schema, const Json& value) const {
-    if (schema.is_boolean()) return schema.get<bool>();
-    if (const auto at = schema.find("$ref"); at != schema.end())
-      return valid(root_.at(Json::json_pointer(at->get<std::string>().substr(1))), value);
-    for (const auto& [keyword, argument] : schema.items())
-      if (!check(keyword, argument, schema, value)) return false;
-    return true;
-  }
-
-  static bool is_type(const std::string& type, const Json& value) {
-    if (type == "object") return value.is_object();
-    if (type == "array") return value.is_array();
-    if (type == "string") return value.is_string();
-    if (type == "boolean") return value.is_boolean();
-    if (type == "number") return value.is_number();
-    if (type == "integer")  // since draft-06 1.0 is one
-      return value.is_number_integer() ||
-             (value.is_number_float() && value.get<double>() == std::floor(value.get<double>()));
-    throw Error("validator: unknown type " + type);
-  }
-
-  bool check(const std::string& keyword, const Json& argument, const Json& schema,
-             const Json& value) const {
-    static const std::map<std::string, int> descriptions = {
-        {"$schema", 0}, {"title", 0}, {"description", 0}, {"definitions", 0}, {"properties", 0}};
-    const long double number =
-        value.is_number_unsigned() ? static_cast<long double>(value.get<std::uint64_t>())
-        : value.is_number_integer() ? static_cast<long double>(value.get<std::int64_t>())
-        : value.is_number()         ? static_cast<long double>(value.get<double>())
-                                    : 0;
-    const auto bound = [&] {
-      return argument.is_number_unsigned() ? static_cast<long double>(argument.get<std::uint64_t>())
-                                           : static_cast<long double>(argument.get<double>());
-    };
-    if (keyword == "type") return is_type(argument, value);
-    if (keyword == "const") return value == argument;
-    if (keyword == "enum") return std::ranges::find(argument, value) != argument.end();
-    if (keyword == "minimum") return !value.is_number() || number >= bound();
-    if (keyword == "maximum") return !value.is_number() || number <= bound();
-    if (keyword == "exclusiveMinimum") return !value.is_number() || number > bound();
-    if (keyword == "exclusiveMaximum") return !value.is_number() || number < bound();
-    if (keyword == "minItems") return !value.is_array() || value.size() >= argument;
-    if (keyword == "maxItems") return !value.is_array() || value.size() <= argument;
-    if (keyword == "minProperties") return !value.is_object() || value.size() >= argument;
-    if (keyword == "pattern")
-      return !value.is_string() || std::regex_search(value.get<std::string>(),
-                                                     std::regex(argument.get<std::string>()));
-    if (keyword == "items")
-      return !value.is_array() || std::ranges::all_of(value, [&](const Json& element) {
-               return valid(argument, element);
-             });
-    if (keyword == "required")
-      return !value.is_object() || std::ranges::all_of(argument, [&](const Json& name) {
-               return value.contains(name.get<std::string>());
-             });
-    if (keyword == "propertyNames") return names_valid(argument, value);
-    if (keyword == "additionalProperties") return fields_valid(argument, schema, value);
-    if (keyword == "oneOf")
-      return std::ranges::count_if(
-                 argument, [&](const Json& each) { return valid(each, value); }) == 1;
-    if (!descriptions.contains(keyword)) throw Error("validator: unknown keyword " + keyword);
-    return true;
-  }
-
-  bool names_valid(const Json& schema, const Json& value) const {
-    if (!value.is_object()) return true;
-    for (const auto& [name, field] : value.items())
-      if (!valid(schema, name)) return false;
-    return true;
-  }
-
-  // "properties" and "additionalProperties", which belong together.
-  bool fields_valid(const Json& others, const Json& schema, const Json& value) const {
-    if (!value.is_object()) return true;
-    const Json none = Json::object();
-    const Json& known = schema.contains("properties") ? schema.at("properties") : none;
-    for (const auto& [name, field] : value.items())
-      if (!valid(known.contains(name) ? known.at(name) : others, field)) return false;
-    return true;
-  }
-
-  Json root_;
-};
-
 bool schema_accepts(const Json& spec) {
-  static const Validator validator(spec_schema());
+  static const SchemaValidator validator(spec_schema());
   return validator.accepts(spec);
 }
 
@@ -212,83 +119,84 @@ TEST_CASE("what is right for the reader is right for the schema") {
 }
 
 TEST_CASE("what is wrong for the reader is wrong for the schema") {
-  for (const char* patch : {
-           R"json({"name": null})json",
-           R"json({"name": 3})json",
-           R"json({"name": ""})json",
-           R"json({"name": "a/b"})json",
-           R"json({"name": ".hidden"})json",
-           R"json({"name": "-option"})json",
-           R"json({"naem": "plain"})json",
-           R"json({"seed": -1})json",
-           R"json({"seed": 1.5})json",
-           R"json({"seed": "1"})json",
-           R"json({"memory_limit_gb": 0})json",
-           R"json({"memory_limit_gb": 5000})json",
-           R"json({"model": null})json",
-           R"json({"model": []})json",
-           R"json({"model": {"parameters": {"W": [4, 0]}}})json",
-           R"json({"model": {"parameters": {"W": [4, 2.5]}}})json",
-           R"json({"model": {"parameters": {"W": 4}}})json",
-           R"json({"model": {"parameters": {"W": {"init": "zeros"}}}})json",
-           R"json({"model": {"parameters": {"W": {"shape": [4], "int": "zeros"}}}})json",
-           R"json({"model": {"parameters": {"W": {"shape": [4], "init": "glorot"}}}})json",
-           R"json({"model": {"parameters": {"W": {"shape": [4], "init": {"kind": "normal"}}}}})json",
-           R"json({"model": {"parameters": {"2W": [4]}}})json",
-           R"json({"model": {"parameters": {"and": [4]}}})json",
-           R"json({"model": {"parameters": {"W": [1,1,1,1,1,1,1,1,1,1,1,1,1]}}})json",
-           R"json({"model": {"define": {"h": 3}}})json",
-           R"json({"model": {"define": {"h-2": "x"}}})json",
-           R"json({"model": {"inputs": {"x": {"low": 0}}}})json",
-           R"json({"model": {"inputs": {"x": "4"}}})json",
-           R"json({"model": {"inputs": 4}})json",
-           R"json({"model": {"hidden": 3}})json",
-           R"json({"model": {"kind": "autoencodr", "hidden": 3}})json",
-           R"json({"model": {"kind": "autoencoder"}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": []}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": 0}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": 3, "classes": 3}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": 3, "activation": "sigmod"}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": 3, "output": "relu"}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": 3,
+  for (
+      const char* patch : {
+          R"json({"name": null})json",
+          R"json({"name": 3})json",
+          R"json({"name": ""})json",
+          R"json({"name": "a/b"})json",
+          R"json({"name": ".hidden"})json",
+          R"json({"name": "-option"})json",
+          R"json({"naem": "plain"})json",
+          R"json({"seed": -1})json",
+          R"json({"seed": 1.5})json",
+          R"json({"seed": "1"})json",
+          R"json({"memory_limit_gb": 0})json",
+          R"json({"memory_limit_gb": 5000})json",
+          R"json({"model": null})json",
+          R"json({"model": []})json",
+          R"json({"model": {"parameters": {"W": [4, 0]}}})json",
+          R"json({"model": {"parameters": {"W": [4, 2.5]}}})json",
+          R"json({"model": {"parameters": {"W": 4}}})json",
+          R"json({"model": {"parameters": {"W": {"init": "zeros"}}}})json",
+          R"json({"model": {"parameters": {"W": {"shape": [4], "int": "zeros"}}}})json",
+          R"json({"model": {"parameters": {"W": {"shape": [4], "init": "glorot"}}}})json",
+          R"json({"model": {"parameters": {"W": {"shape": [4], "init": {"kind": "normal"}}}}})json",
+          R"json({"model": {"parameters": {"2W": [4]}}})json",
+          R"json({"model": {"parameters": {"and": [4]}}})json",
+          R"json({"model": {"parameters": {"W": [1,1,1,1,1,1,1,1,1,1,1,1,1]}}})json",
+          R"json({"model": {"define": {"h": 3}}})json",
+          R"json({"model": {"define": {"h-2": "x"}}})json",
+          R"json({"model": {"inputs": {"x": {"low": 0}}}})json",
+          R"json({"model": {"inputs": {"x": "4"}}})json",
+          R"json({"model": {"inputs": 4}})json",
+          R"json({"model": {"hidden": 3}})json",
+          R"json({"model": {"kind": "autoencodr", "hidden": 3}})json",
+          R"json({"model": {"kind": "autoencoder"}})json",
+          R"json({"model": {"kind": "autoencoder", "hidden": []}})json",
+          R"json({"model": {"kind": "autoencoder", "hidden": 0}})json",
+          R"json({"model": {"kind": "autoencoder", "hidden": 3, "classes": 3}})json",
+          R"json({"model": {"kind": "autoencoder", "hidden": 3, "activation": "sigmod"}})json",
+          R"json({"model": {"kind": "autoencoder", "hidden": 3, "output": "relu"}})json",
+          R"json({"model": {"kind": "autoencoder", "hidden": 3,
                              "corruption": {"kind": "masking_noise", "amount": 1.5}}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": 3,
+          R"json({"model": {"kind": "autoencoder", "hidden": 3,
                              "corruption": "masking_noise(x, 0.3)"}})json",
-           R"json({"model": {"kind": "mlp", "classes": 3}})json",
-           R"json({"model": {"kind": "logistic", "classes": 1}})json",
-           R"json({"model": {"kind": "logistic", "classes": 3, "hidden": 3}})json",
-           R"json({"functions": {"f(x)": 1}})json",
-           R"json({"functions": []})json",
-           R"json({"cost": null})json",
-           R"json({"cost": {"a": null}})json",
-           R"json({"cost": "sum(W)"})json",
-           R"json({"cost": {"a": 3}})json",
-           R"json({"cost": {"a/b": "sum(W)"}})json",
-           R"json({"cost": {"b": {"weight": 1}}})json",
-           R"json({"cost": {"b": {"weight": "1", "value": "sum(W)"}}})json",
-           R"json({"cost": {"b": {"wieght": 1, "value": "sum(W)"}}})json",
-           R"json({"monitor": {"m": 1}})json",
-           R"json({"train": {"batch": 0}})json",
-           R"json({"train": {"epochs": -1}})json",
-           R"json({"train": {"rate": 0.1}})json",
-           R"json({"train": {"optimizer": "sgd"}})json",
-           R"json({"train": {"optimizer": {"rate": 0.1}}})json",
-           R"json({"train": {"optimizer": {"kind": "sgd", "rate": 0}}})json",
-           R"json({"train": {"optimizer": {"kind": "sgd", "rate": true}}})json",
-           R"json({"train": {"optimizer": {"kind": "sgd", "momentum": 1}}})json",
-           R"json({"train": {"optimizer": {"kind": "sgd", "nesterov": 1}}})json",
-           R"json({"train": {"optimizer": {"kind": "adam", "momentum": 0.5}}})json",
-           R"json({"pictures": {"filters": "W"}})json",
-           R"json({"pictures": {"size": 3}})json",
-           R"json({"data": {"set": "fashion-mnist"}})json",
-           R"json({"data": {}})json",
-           R"json({"data": "mnist"})json",
-           R"json({"data": {"set": "mnist", "limit": 0}})json",
-           R"json({"data": {"set": "mnist", "test": 100}})json",
-           R"json({"data": {"set": "npy"}})json",
-           R"json({"data": {"set": "bars", "noise": 0.1}})json",
-           R"json({"data": {"set": "spiral", "size": 3}})json",
-       })
+          R"json({"model": {"kind": "mlp", "classes": 3}})json",
+          R"json({"model": {"kind": "logistic", "classes": 1}})json",
+          R"json({"model": {"kind": "logistic", "classes": 3, "hidden": 3}})json",
+          R"json({"functions": {"f(x)": 1}})json",
+          R"json({"functions": []})json",
+          R"json({"cost": null})json",
+          R"json({"cost": {"a": null}})json",
+          R"json({"cost": "sum(W)"})json",
+          R"json({"cost": {"a": 3}})json",
+          R"json({"cost": {"a/b": "sum(W)"}})json",
+          R"json({"cost": {"b": {"weight": 1}}})json",
+          R"json({"cost": {"b": {"weight": "1", "value": "sum(W)"}}})json",
+          R"json({"cost": {"b": {"wieght": 1, "value": "sum(W)"}}})json",
+          R"json({"monitor": {"m": 1}})json",
+          R"json({"train": {"batch": 0}})json",
+          R"json({"train": {"epochs": -1}})json",
+          R"json({"train": {"rate": 0.1}})json",
+          R"json({"train": {"optimizer": "sgd"}})json",
+          R"json({"train": {"optimizer": {"rate": 0.1}}})json",
+          R"json({"train": {"optimizer": {"kind": "sgd", "rate": 0}}})json",
+          R"json({"train": {"optimizer": {"kind": "sgd", "rate": true}}})json",
+          R"json({"train": {"optimizer": {"kind": "sgd", "momentum": 1}}})json",
+          R"json({"train": {"optimizer": {"kind": "sgd", "nesterov": 1}}})json",
+          R"json({"train": {"optimizer": {"kind": "adam", "momentum": 0.5}}})json",
+          R"json({"pictures": {"filters": "W"}})json",
+          R"json({"pictures": {"size": 3}})json",
+          R"json({"data": {"set": "fashion-mnist"}})json",
+          R"json({"data": {}})json",
+          R"json({"data": "mnist"})json",
+          R"json({"data": {"set": "mnist", "limit": 0}})json",
+          R"json({"data": {"set": "mnist", "test": 100}})json",
+          R"json({"data": {"set": "npy"}})json",
+          R"json({"data": {"set": "bars", "noise": 0.1}})json",
+          R"json({"data": {"set": "spiral", "size": 3}})json",
+      })
     check_both(patched(kPlain, patch), false);
   check_both(Json::array(), false);
   check_both(3, false);
@@ -303,12 +211,31 @@ TEST_CASE("null is no value of any field, for both") {
     "pictures": {"filters": []}
   })json");
   check_both(full, true);
-  for (const char* pointer :
-       {"/name", "/seed", "/memory_limit_gb", "/data", "/data/set", "/model", "/model/parameters",
-        "/model/parameters/W", "/model/define", "/model/define/h", "/model/inputs",
-        "/model/inputs/z", "/functions", "/functions/f(p)", "/cost", "/cost/a", "/monitor",
-        "/monitor/m", "/train", "/train/optimizer", "/train/optimizer/kind",
-        "/train/optimizer/rate", "/train/batch", "/pictures", "/pictures/filters"})
+  for (const char* pointer : {"/name",
+                              "/seed",
+                              "/memory_limit_gb",
+                              "/data",
+                              "/data/set",
+                              "/model",
+                              "/model/parameters",
+                              "/model/parameters/W",
+                              "/model/define",
+                              "/model/define/h",
+                              "/model/inputs",
+                              "/model/inputs/z",
+                              "/functions",
+                              "/functions/f(p)",
+                              "/cost",
+                              "/cost/a",
+                              "/monitor",
+                              "/monitor/m",
+                              "/train",
+                              "/train/optimizer",
+                              "/train/optimizer/kind",
+                              "/train/optimizer/rate",
+                              "/train/batch",
+                              "/pictures",
+                              "/pictures/filters"})
     for (const Json& wrong : {Json(nullptr), Json(Json::array({Json::object()}))}) {
       Json spec = full;
       spec[Json::json_pointer(pointer)] = wrong;
@@ -384,9 +311,24 @@ TEST_CASE("reader and schema agree on every initial value and every optimizer") 
 }
 
 TEST_CASE("reader and schema agree on every field of every short form") {
-  std::vector<Json> values = {0, 1, 3, 2.0, 1.5, -1, true, "tanh", "sigmoid", "linear", "zeros",
-                              Json::array({3, 2}), Json::array(), Json::array({0}),
-                              Json::object(), 1e8, 100000001, 1000001};
+  std::vector<Json> values = {0,
+                              1,
+                              3,
+                              2.0,
+                              1.5,
+                              -1,
+                              true,
+                              "tanh",
+                              "sigmoid",
+                              "linear",
+                              "zeros",
+                              Json::array({3, 2}),
+                              Json::array(),
+                              Json::array({0}),
+                              Json::object(),
+                              1e8,
+                              100000001,
+                              1000001};
   for (const std::string& kind : models::corruption_kinds())
     for (const Json& amount : {Json(0), Json(1), Json(1.25), Json(-1), Json("1"), Json()})
       values.push_back({{"kind", kind}, {"amount", amount}});

@@ -152,8 +152,10 @@ class ProgramWriter {
       case 1:
         return one_of(options_.smooth ? smooth_ : kinked_, any());
       case 2:
-      case 3:
-        return pair(any(), any());
+      case 3: {
+        const Expr a = any();  // before the other: compilers differ in the order of arguments
+        return pair(a, any());
+      }
       case 4:
         return reduction(any());
       case 5:
