@@ -44,8 +44,6 @@ Expr elementwise_batch(const Call& call, std::span<const Expr> in,
   return call.out.tape->append(call.out.op(), std::move(inputs), call.attributes);
 }
 
-std::vector<Expr> no_gradient(const Call& call, Expr) {
-  return std::vector<Expr>(call.in.size());
-}
+std::vector<Expr> no_gradient(const Call& call, Expr) { return std::vector<Expr>(call.in.size()); }
 
 }  // namespace jacquard

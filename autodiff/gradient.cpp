@@ -56,12 +56,11 @@ Adjoint merged(const std::vector<Adjoint>& contributions) {
     else
       same->members.push_back(&c);
   }
-  const auto is_cut = [](const Adjoint* c) { return c->is_cut; };
   std::vector<Adjoint> sums;
   for (const Group& group : groups) {
-    const bool cut = std::ranges::any_of(group.members, is_cut);
     std::vector<Expr> terms;
-    for (const Adjoint* c : group.members) terms.push_back(cut ? c->whole() : c->value);
+    for (const Adjoint* c : group.members) terms.push_back(c->value);
+    const bool cut = std::ranges::all_of(group.members, [](const Adjoint* c) { return c->is_cut; });
     sums.push_back({add_all(terms), group.mask, cut});
   }
   if (sums.size() == 1) return sums[0];

@@ -273,8 +273,8 @@ bool agree(const std::vector<CheckedTerm>& a, const std::vector<CheckedTerm>& b,
   Feed<Quad> values;
   for (const auto& [name, value] : feed) values.emplace(name, cast<Quad>(value));
   ThreadPool pool(options.threads);
-  const auto results = Interpreter<Quad>(*roots[0].tape, roots)
-                           .run(values, {options.seed, options.step, &pool});
+  const auto results =
+      Interpreter<Quad>(*roots[0].tape, roots).run(values, {options.seed, options.step, &pool});
   const std::size_t count = results.size() / 2;
   for (std::size_t i = 0; i < count; ++i) {
     Quad off(0), size(0);

@@ -96,7 +96,7 @@ constexpr Kernel kernel(Function) {
 }
 
 // Where an automatic test may sample an input: the interval, away from poles and cuts; whole
-// numbers where the input counts something.
+// numbers where the input counts something; no gradient flows to such an input.
 struct Domain {
   double low = -2, high = 2;
   bool whole = false;
@@ -169,7 +169,8 @@ struct Op {
   bool held = false;
 
   std::span<const Domain> domains = {};  // per input, the last one repeated; empty: the default
-  std::vector<Sample> (*samples)() = nullptr;  // elementwise ops need none
+  // Elementwise ops need some only if they have attributes; shapes are the tests' choice then.
+  std::vector<Sample> (*samples)() = nullptr;
 };
 
 // Every op of the engine, in the order of the families' files.

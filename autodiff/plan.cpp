@@ -246,8 +246,8 @@ struct Plan<T>::State {
   void allocate() {
     placement = place(blocks);
     if (placement.bytes > options.memory_limit)
-      throw Error(memory_refusal(*graph.tape, lines(), placement.bytes, options.memory_limit,
-                                 static_cast<std::int64_t>(sizeof(T))));
+      throw SpecError(memory_refusal(*graph.tape, lines(), placement.bytes, options.memory_limit,
+                                     static_cast<std::int64_t>(sizeof(T))));
     const auto bytes = static_cast<std::size_t>(std::max(placement.bytes, kAlignment));
     arena.reset(static_cast<std::byte*>(
         ::operator new(bytes, std::align_val_t(static_cast<std::size_t>(kAlignment)))));

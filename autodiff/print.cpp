@@ -30,8 +30,7 @@ std::string escaped(const std::string& text) {
 std::string node_text(const Tape& tape, NodeId id) {
   const Node& node = tape.node(id);
   std::string text = cat('%', id, " = ", node.op->name, '(');
-  for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    text += cat(i ? ", %" : "%", node.inputs[i]);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) text += cat(i ? ", %" : "%", node.inputs[i]);
   if (is_input(node))
     text += cat('"', input_name(node), '"');
   else if (!node.attributes.empty())

@@ -12,7 +12,8 @@ Shape::Shape(std::vector<std::int64_t> sizes) : sizes_(std::move(sizes)) { check
 
 void Shape::check() {
   if (rank() > kMaxRank)
-    throw ShapeError(cat("shape ", *this, ": rank ", rank(), "; at most ", kMaxRank, " axes are allowed"));
+    throw ShapeError(
+        cat("shape ", *this, ": rank ", rank(), "; at most ", kMaxRank, " axes are allowed"));
   // The product is taken without zeros first, so that [0, 2^62] is refused as well.
   std::int64_t product = 1;
   for (const std::int64_t s : sizes_) {

@@ -20,8 +20,8 @@ Subscripts Subscripts::parse(std::string_view text) {
     if (c != ' ') compact += c;
   const std::size_t arrow = compact.find("->");
   if (arrow == std::string::npos)
-    throw ShapeError(cat("contract: subscripts '", text,
-                         "' have no '->'; write them like 'bi,ij->bj'"));
+    throw ShapeError(
+        cat("contract: subscripts '", text, "' have no '->'; write them like 'bi,ij->bj'"));
   s.inputs.emplace_back();
   for (const char c : compact.substr(0, arrow)) {
     if (c == ',')
@@ -40,8 +40,8 @@ Subscripts Subscripts::parse(std::string_view text) {
       throw ShapeError(cat("contract: index '", c, "' stands twice in the result of '", text, "'"));
     if (std::ranges::none_of(s.inputs,
                              [c](const std::string& in) { return in.find(c) != in.npos; }))
-      throw ShapeError(cat("contract: index '", c, "' of the result of '", text,
-                           "' stands in no operand"));
+      throw ShapeError(
+          cat("contract: index '", c, "' of the result of '", text, "' stands in no operand"));
     s.output += c;
   }
   return s;

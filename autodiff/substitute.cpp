@@ -60,16 +60,16 @@ Expr substitute(Expr e, Expr from, Expr to) {
 Expr batch_over(Expr e, Expr from, Expr values) {
   Tape& tape = *e.tape;
   const std::int64_t count = values.shape()[0];
-  const Expr result = rewrite_above(
-      e, from, values,
-      [&](NodeId id, const std::vector<Expr>& in, const std::vector<bool>& batched) {
-        const Node& node = tape.node(id);
-        std::vector<Expr> original;
-        for (const NodeId i : node.inputs) original.push_back(tape.expr(i));
-        const Call call{original, tape.expr(id), node.attributes};
-        const Expr done = node.op->batch ? node.op->batch(call, in, batched) : Expr{};
-        return done ? done : slice_by_slice(tape, node, in, batched, count);
-      });
+  const Expr result =
+      rewrite_above(e, from, values,
+                    [&](NodeId id, const std::vector<Expr>& in, const std::vector<bool>& batched) {
+                      const Node& node = tape.node(id);
+                      std::vector<Expr> original;
+                      for (const NodeId i : node.inputs) original.push_back(tape.expr(i));
+                      const Call call{original, tape.expr(id), node.attributes};
+                      const Expr done = node.op->batch ? node.op->batch(call, in, batched) : Expr{};
+                      return done ? done : slice_by_slice(tape, node, in, batched, count);
+                    });
   if (result != e) return result;
   std::vector<std::int64_t> sizes{count};
   sizes.insert(sizes.end(), e.shape().begin(), e.shape().end());

@@ -29,9 +29,8 @@ const Op& Expr::op() const { return *tape->node(id).op; }
 constinit const Op input_op{
     .name = "input",
     .arity = 0,
-    .shape = [](const Op&, std::span<const Shape* const>, const Attributes& attributes) {
-      return Shape(attributes.integers("shape"));
-    },
+    .shape = [](const Op&, std::span<const Shape* const>,
+                const Attributes& attributes) { return Shape(attributes.integers("shape")); },
     .derivative = [](const Call&, Expr) { return std::vector<Expr>{}; },
     .examples = [](const ExampleCall&) { return kNoAxis; },
 };
@@ -43,8 +42,9 @@ Expr Tape::append(const Op& op, std::vector<Expr> inputs, Attributes attributes)
   ids.reserve(inputs.size());
   for (const Expr& e : inputs) {
     if (e.tape != this)
-      throw Error(cat(op.name, ": an operand stands on another tape or is empty; expressions of "
-                               "one cost must be written on one tape"));
+      throw Error(cat(op.name,
+                      ": an operand stands on another tape or is empty; expressions of "
+                      "one cost must be written on one tape"));
     ids.push_back(e.id);
   }
   if (op.commutative) std::ranges::sort(ids);

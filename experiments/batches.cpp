@@ -11,7 +11,8 @@ BatchFeeder::BatchFeeder(const DataSet& data, std::int64_t batch, Plan<float>& p
   for (const auto& [name, array] : data.arrays) {
     if (!plan.has_input(name)) continue;
     const std::int64_t row = array.size() / std::max<std::int64_t>(1, array.shape[0]);
-    arrays_.push_back({name, &array, row, std::vector<float>(static_cast<std::size_t>(batch * row))});
+    arrays_.push_back(
+        {name, &array, row, std::vector<float>(static_cast<std::size_t>(batch * row))});
     plan.bind_constant(name, arrays_.back().buffer);
   }
 }

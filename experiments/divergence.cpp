@@ -35,13 +35,13 @@ std::string first_not_finite(const Tape& tape, Expr cost, const Feed<float>& fee
     const Bounds b(value);
     if (found.empty() && b.not_finite > 0) {
       const Node& node = tape.node(id);
-      found = cat("the first value that is not finite: op '", node.op->name, "' (",
-                  tape.describe(id), ", shape ", node.shape, "), ", b.not_finite, " of ",
-                  value.size(), " numbers");
+      found =
+          cat("the first value that is not finite: op '", node.op->name, "' (", tape.describe(id),
+              ", shape ", node.shape, "), ", b.not_finite, " of ", value.size(), " numbers");
       for (const NodeId in : node.inputs) {
         const Bounds& from = bounds.at(in);
-        found += cat("\n  computed from ", tape.describe(in), " ", tape.node(in).shape,
-                     " between ", from.low, " and ", from.high);
+        found += cat("\n  computed from ", tape.describe(in), " ", tape.node(in).shape, " between ",
+                     from.low, " and ", from.high);
       }
     }
     bounds.emplace(id, b);

@@ -34,10 +34,14 @@ Interrupt::~Interrupt() {
 
 int Interrupt::exit_code() const {
   switch (received) {
-    case SIGINT: return 130;
-    case SIGTERM: return 143;
-    case SIGUSR1: return 75;
-    default: return 0;
+    case SIGINT:
+      return 130;
+    case SIGTERM:
+      return 143;
+    case SIGUSR1:
+      return 75;
+    default:
+      return 0;
   }
 }
 

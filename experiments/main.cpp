@@ -56,8 +56,7 @@ class CommandLine {
     add_show();
     add_gradients();
     add_data();
-    add_schema();
-    add_version();
+    add_schema_and_version();
   }
 
   // What the arguments ask for; help is a command that prints it. Throws UsageError.
@@ -83,8 +82,7 @@ class CommandLine {
   void add_show();
   void add_gradients();
   void add_data();
-  void add_schema();
-  void add_version();
+  void add_schema_and_version();
 
   Command chosen() const;
   void check_first_argument() const;
@@ -239,12 +237,9 @@ void CommandLine::add_data() {
   };
 }
 
-void CommandLine::add_schema() {
+void CommandLine::add_schema_and_version() {
   add("schema", "Print the JSON schema of specs, for editors", "schema",
       "schema > spec.schema.json", [](std::ostream& out, Talk&) { return schema_command(out); });
-}
-
-void CommandLine::add_version() {
   CLI::App* app = add("version", "Print the version, the compiler and the libraries",
                       "version [--json]", "version --json", [this](std::ostream& out, Talk&) {
                         return version_command(version_json_, out);

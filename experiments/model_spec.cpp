@@ -39,6 +39,13 @@ nn::Initializer read_initializer(const Item& item) {
     item.problem("initial values are chosen by name",
                  "write \"glorot_uniform\" or {\"kind\": \"normal\", \"std\": 0.01}");
   }
+  try {
+    // A kind named alone may still need a number, and numbers may not fit each other.
+    if (!init.kind.empty()) nn::check_initializer("initial value", init);
+  } catch (const SpecError& error) {
+    item.problem(error.what());
+    init = {"zeros", {}};
+  }
   return init;
 }
 
@@ -137,7 +144,8 @@ std::optional<models::Corruption> read_corruption(Fields fields) {
 models::ShortForm read_autoencoder(Fields& fields, std::int64_t inputs) {
   models::AutoencoderConfig config;
   config.inputs = inputs;
-  config.hidden = read_layers(fields.require_item("hidden", "a number of units, or a list of them"));
+  config.hidden =
+      read_layers(fields.require_item("hidden", "a number of units, or a list of them"));
   config.tied = fields.get("tied", config.tied);
   config.activation = fields.choice("activation", activation_names(), config.activation);
   config.output = fields.choice("output", {"sigmoid", "linear"}, config.output);
@@ -165,6 +173,7 @@ void read_short_form(Fields& fields, const Item& inputs, Spec& spec) {
   const std::string kind = fields.require_choice("kind", kinds);
   if (kind.empty()) return;
   const std::int64_t count = inputs_of(inputs, spec, fields);
+  if (inputs.is_number() && !spec.data) spec.inputs["x"] = {Shape{count}};
   const models::ShortForm form = kind == "autoencoder" ? read_autoencoder(fields, count)
                                                        : read_mlp(fields, count, kind == "mlp");
   try {
@@ -203,7 +212,11 @@ void read_model(Fields model, Spec& spec) {
   // A number is the short form's; an object declares inputs by name.
   const Item inputs = model.item("inputs");
   if (!inputs.is_number()) read_inputs(model.object("inputs"), spec);
-  if (model.has("kind")) read_short_form(model, inputs, spec);
+  if (model.has("kind"))
+    read_short_form(model, inputs, spec);
+  else if (inputs.is_number())
+    inputs.problem("a number of inputs belongs to a short form",
+                   "add \"kind\", or declare inputs by name: {\"x\": {\"shape\": [784]}}");
   read_parameters(model.object("parameters"), spec);
   read_definitions(model.object("define"), spec);
   check_unique(model, spec);

@@ -13,9 +13,9 @@ constexpr std::uint64_t kFirstMonitorStep = std::uint64_t{1} << 62;
 
 }  // namespace
 
-Monitor::Monitor(const Spec& spec, const std::map<std::string, Shape>& inputs,
-                 const DataSet& data, std::int64_t batch, std::int64_t limit, Values& values,
-                 ThreadPool& pool, Problems& problems)
+Monitor::Monitor(const Spec& spec, const std::map<std::string, Shape>& inputs, const DataSet& data,
+                 std::int64_t batch, std::int64_t limit, Values& values, ThreadPool& pool,
+                 Problems& problems)
     : seed_(spec.seed), monitors_(spec.monitors.size()) {
   for (const TermSpec& t : spec.cost) weights_.push_back(t.weight);
   const std::int64_t count = limit > 0 ? std::min(limit, data.count()) : data.count();
@@ -27,8 +27,7 @@ Monitor::Monitor(const Spec& spec, const std::map<std::string, Shape>& inputs,
 
 void Monitor::add_part(const Spec& spec, const std::map<std::string, Shape>& inputs,
                        const DataSet& data, std::int64_t first, std::int64_t count,
-                       std::int64_t batch, Values& values, ThreadPool& pool,
-                       Problems& problems) {
+                       std::int64_t batch, Values& values, ThreadPool& pool, Problems& problems) {
   const Recording recording = record(spec, inputs, batch, problems);
   problems.throw_if_any();
   Program program;

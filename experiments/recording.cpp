@@ -20,7 +20,9 @@ void add_problem(const Spec& spec, const EvaluationError& error, Problems& probl
   // A text that a short form made is not in the file: it is shown instead of it.
   if (it == spec.pointers.end() || value == nullptr || !value->is_string()) {
     problems.add(pointer, error.message, error.hint,
-                 cat("in ", error.where, ": ", error.text, note.empty() ? "" : "\n", note));
+                 error.text.empty()
+                     ? note
+                     : cat("in ", error.where, ": ", error.text, note.empty() ? "" : "\n", note));
   } else if (error.in_name) {
     problems.add_at_name(pointer, error.message, error.hint, note);
   } else {
@@ -31,8 +33,7 @@ void add_problem(const Spec& spec, const EvaluationError& error, Problems& probl
 // An expression like x: one given in the spec, else a definition of the usual name, if it fits.
 Expr like_x(models::Model& model, const Spec& spec, const std::string& where,
             const std::optional<std::string>& text, std::initializer_list<const char*> usual,
-            Expr x,
-            Problems& problems) {
+            Expr x, Problems& problems) {
   if (!x || (text && text->empty())) return {};
   if (!text) {
     for (const char* name : usual) {
@@ -68,8 +69,8 @@ std::map<std::string, Shape> example_shapes(const Spec& spec) {
   return shapes;
 }
 
-Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs,
-                 std::int64_t batch, Problems& problems) {
+Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, std::int64_t batch,
+                 Problems& problems) {
   Recording r;
   r.tape = std::make_unique<Tape>();
   models::Model::Inputs shapes;
@@ -88,10 +89,10 @@ Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs,
   if (spec.train) r.rate = model.scalar(spec.train->rate, "train/optimizer/rate");
   const Expr x = inputs.contains("x") ? model["x"] : Expr{};
   const PictureSpec& pictures = spec.pictures;
-  r.reconstruction = like_x(model, spec, "pictures/reconstruction", pictures.reconstruction, {"y"},
-                            x, problems);
-  r.corrupted = like_x(model, spec, "pictures/corrupted", pictures.corrupted,
-                       {"corrupted", "xe"}, x, problems);
+  r.reconstruction =
+      like_x(model, spec, "pictures/reconstruction", pictures.reconstruction, {"y"}, x, problems);
+  r.corrupted = like_x(model, spec, "pictures/corrupted", pictures.corrupted, {"corrupted", "xe"},
+                       x, problems);
   for (const EvaluationError& error : errors) add_problem(spec, error, problems);
   std::vector<Expr> weighted;
   for (const RecordedTerm& t : r.terms) {

@@ -25,7 +25,7 @@ struct Recording {
   std::unique_ptr<Tape> tape;
   std::unique_ptr<models::Model> model;
   std::vector<RecordedTerm> terms;
-  Expr cost;  // []: the weighted sum of the terms
+  Expr cost;                                           // []: the weighted sum of the terms
   std::vector<std::pair<std::string, Expr>> monitors;  // scalars
   Expr rate;                                           // []; empty without "train"
   // Expressions shaped like x; empty where there is none.

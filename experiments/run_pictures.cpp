@@ -43,8 +43,8 @@ void RunPictures::draw_filters(std::vector<std::filesystem::path>& drawn) {
     if (!chosen.empty() && std::ranges::find(chosen, p.name) == chosen.end()) continue;
     const bool columns = p.shape[0] == features;
     if (!columns && p.shape[1] != features) continue;
-    const Picture picture = filter_grid(values[p.name], image(), 100,
-                                        columns ? Units::kColumns : Units::kRows);
+    const Picture picture =
+        filter_grid(values[p.name], image(), 100, columns ? Units::kColumns : Units::kRows);
     const std::string file = drawn.empty() ? "filters.png" : "filters_" + p.name + ".png";
     drawn.push_back(save(file, to_png(picture)));
   }
@@ -78,9 +78,8 @@ void RunPictures::draw_reconstructions(std::vector<std::filesystem::path>& drawn
   const Tensor<float> reconstructions = tensor(plan.output(0));
   Tensor<float> corrupted;
   if (recording.corrupted) corrupted = tensor(plan.output(1));
-  const Picture picture =
-      reconstruction_grid(originals, recording.corrupted ? &corrupted : nullptr, reconstructions,
-                          image(), static_cast<int>(count));
+  const Picture picture = reconstruction_grid(originals, recording.corrupted ? &corrupted : nullptr,
+                                              reconstructions, image(), static_cast<int>(count));
   drawn.push_back(save("reconstructions.png", to_png(picture)));
 }
 

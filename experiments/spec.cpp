@@ -52,12 +52,14 @@ std::vector<TermSpec> read_cost(Fields fields, Spec& spec) {
       term.value = item.as<std::string>();
       spec.pointers["cost/" + term.name] = item.pointer();
     } else {
-      item.problem("a term of the cost is an expression, or an object",
-                   "write \"name\": \"expression\" or {\"weight\": 0.1, \"value\": \"expression\"}");
+      item.problem(
+          "a term of the cost is an expression, or an object",
+          "write \"name\": \"expression\" or {\"weight\": 0.1, \"value\": \"expression\"}");
     }
     terms.push_back(std::move(term));
   }
-  if (terms.empty()) fields.problem("there is no term", "name at least one, such as \"reconstruction\"");
+  if (terms.empty())
+    fields.problem("there is no term", "name at least one, such as \"reconstruction\"");
   return terms;
 }
 
@@ -117,13 +119,14 @@ PictureSpec read_pictures(Fields fields, Spec& spec) {
 std::string read_name(Fields& fields) {
   const Item item = fields.require_item("name", "text");
   const std::string name = item.as<std::string>();
-  const bool allowed = !name.empty() && name.size() <= 100 && name[0] != '.' && name[0] != '-' &&
-                       name.find_first_not_of(
-                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-                           std::string::npos;
+  const bool allowed =
+      !name.empty() && name.size() <= 100 && name[0] != '.' && name[0] != '-' &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+          std::string::npos;
   if (item.present() && item.is_text() && !allowed)
-    item.problem("the name is the name of a folder",
-                 "use letters, digits, '-', '_' and '.', at most 100, not beginning with '.' or '-'");
+    item.problem(
+        "the name is the name of a folder",
+        "use letters, digits, '-', '_' and '.', at most 100, not beginning with '.' or '-'");
   return name;
 }
 

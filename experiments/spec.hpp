@@ -44,8 +44,9 @@ struct TrainSpec {
 
 // What the pictures of a run show; empty names are left out.
 struct PictureSpec {
-  std::optional<std::string> reconstruction, corrupted;  // expressions like x; default y; corrupted, xe
-  std::vector<std::string> filters;                      // parameters; default: all that fit x
+  std::optional<std::string> reconstruction,
+      corrupted;                     // expressions like x; default y; corrupted, xe
+  std::vector<std::string> filters;  // parameters; default: all that fit x
 };
 
 struct Spec {
@@ -54,7 +55,7 @@ struct Spec {
   std::int64_t memory_limit = std::int64_t{8} << 30;  // bytes of a plan
   std::optional<DataSpec> data;
   std::map<std::string, InputSpec> inputs;
-  models::Declarations model;                                 // short forms are expanded
+  models::Declarations model;  // short forms are expanded
   std::vector<TermSpec> cost;
   std::vector<std::pair<std::string, std::string>> monitors;  // name, expression
   std::optional<TrainSpec> train;
@@ -65,8 +66,9 @@ struct Spec {
   std::map<std::string, std::string> pointers;
 };
 
-// Reads the document of `problems` as a spec. Mistakes are added to `problems`; the result is complete only if there are none.
-// `folder` is that of the spec file: paths in the spec are relative to it.
+// Reads the document of `problems` as a spec. Mistakes are added to `problems`; the result is
+// complete only if there are none. `folder` is that of the spec file: paths in the spec are
+// relative to it.
 Spec read_spec(const std::filesystem::path& folder, Problems& problems);
 
 // The spec as JSON with every default and every expansion written out: what config.json holds.

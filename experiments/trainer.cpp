@@ -42,8 +42,13 @@ struct Step {
 class Training {
  public:
   Training(const Spec& spec, const RunOptions& options, Problems& problems, Talk& talk)
-      : spec_(spec), problems_(problems), train_(required_train(spec, problems)), options_(options), talk_(talk),
-        pool_(options.threads), inputs_(example_shapes(spec)) {
+      : spec_(spec),
+        problems_(problems),
+        train_(required_train(spec, problems)),
+        options_(options),
+        talk_(talk),
+        pool_(options.threads),
+        inputs_(example_shapes(spec)) {
     // The texts are checked before the data is read: mistakes are answered at once.
     step_.recording = record(spec_, inputs_, train_.batch, problems);
     problems.throw_if_any();
@@ -113,7 +118,7 @@ class Training {
     Recording& r = step_.recording;
     const std::vector<Expr> parameters = r.parameters();
     const Expr cost = simplified(r.cost);
-    const std::vector<Expr> gradients = gradient(cost, parameters);
+    const std::vector<Expr> gradients = gradients_of(cost, parameters);
     const nn::OptimizerStep optimizer =
         nn::optimizer_step(train_.optimizer, parameters, gradients, r.rate, r.step());
     for (const nn::StateVariable& s : optimizer.state)
@@ -128,12 +133,23 @@ class Training {
     step_.feeder.emplace(data_.train, train_.batch, *step_.plan);
   }
 
+  // What the tape refuses to differentiate is the spec's to mend.
+  std::vector<Expr> gradients_of(Expr cost, const std::vector<Expr>& parameters) {
+    try {
+      return gradient(cost, parameters);
+    } catch (const GradientError& error) {
+      problems_.add("/cost", error.what());
+      problems_.throw_if_any();
+      throw;
+    }
+  }
+
   void make_monitors(Problems& problems) {
     const auto add = [&](const char* name, const DataSet& data) {
       if (data.count() == 0) return;
-      monitors_.push_back({name, std::make_unique<Monitor>(spec_, inputs_, data, train_.batch,
-                                                           train_.monitor_examples, values_, pool_,
-                                                           problems)});
+      monitors_.push_back(
+          {name, std::make_unique<Monitor>(spec_, inputs_, data, train_.batch,
+                                           train_.monitor_examples, values_, pool_, problems)});
     };
     add("train", data_.train);
     add("valid", data_.valid);
@@ -172,9 +188,9 @@ class Training {
   void announce() {
     const PlanStatistics s = step_.plan->statistics();
     talk_.say(cat("run folder ", folder_->path().string()));
-    talk_.say(cat("training ", spec_.name, ": ", data_.train.count(), " examples, ",
-                  train_.epochs, " epochs of ", steps_per_epoch(), " batches of ", train_.batch,
-                  ", ", options_.threads, options_.threads == 1 ? " thread" : " threads"));
+    talk_.say(cat("training ", spec_.name, ": ", data_.train.count(), " examples, ", train_.epochs,
+                  " epochs of ", steps_per_epoch(), " batches of ", train_.batch, ", ",
+                  options_.threads, options_.threads == 1 ? " thread" : " threads"));
     talk_.say(cat("a step is ", with_prefix(s.flops, "FLOP"), " in ",
                   with_prefix(static_cast<double>(s.arena_bytes), "B")));
   }
@@ -191,9 +207,8 @@ class Training {
       const std::vector<std::int64_t> order =
           permutation(spec_.seed, cat("epoch/", epoch), data_.train.count());
       for (std::int64_t b = 0; b < steps_per_epoch(); ++b) {
-        if (!one_step(epoch, std::span(order).subspan(
-                                 static_cast<std::size_t>(b * train_.batch),
-                                 static_cast<std::size_t>(train_.batch)))) {
+        if (!one_step(epoch, std::span(order).subspan(static_cast<std::size_t>(b * train_.batch),
+                                                      static_cast<std::size_t>(train_.batch)))) {
           progress.finish();
           report_divergence(epoch, b);
           return 5;
@@ -203,7 +218,8 @@ class Training {
         if (const int code = interrupt.exit_code(); code != 0) {
           progress.finish();
           save("last", epoch - 1);
-          talk_.say(cat("interrupted in epoch ", epoch, "; checkpoints/last.safetensors is written"));
+          talk_.say(
+              cat("interrupted in epoch ", epoch, "; checkpoints/last.safetensors is written"));
           return code;
         }
       }

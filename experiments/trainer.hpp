@@ -16,7 +16,7 @@ struct RunOptions {
   std::optional<std::filesystem::path> out;  // the run folder itself
   std::string spec_text;                     // as the user wrote it, for spec.json
   std::vector<std::string> overrides;
-  std::vector<std::string> arguments;        // argv, for the manifest
+  std::vector<std::string> arguments;  // argv, for the manifest
 };
 
 struct RunResult {

@@ -16,8 +16,7 @@ class PlainContraction {
   PlainContraction(const Subscripts& s, const std::array<const Shape*, N>& shapes) {
     const std::vector<const Shape*> all(shapes.begin(), shapes.end());
     std::string seen = s.output;
-    for (const char c : s.output)
-      outputs_ *= add(kept_, c, index_size(s, all, c), s, shapes);
+    for (const char c : s.output) outputs_ *= add(kept_, c, index_size(s, all, c), s, shapes);
     for (const std::string& in : s.inputs)
       for (const char c : in)
         if (seen.find(c) == seen.npos) {

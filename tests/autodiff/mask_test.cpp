@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "autodiff/error.hpp"
 #include "autodiff/interpreter.hpp"
 #include "autodiff/ops.hpp"
 #include "tests/support/random.hpp"
@@ -21,7 +22,7 @@ struct Truth {
 
   Truth() {
     for (int k = 0; k < kConditions; ++k) {
-      const std::string name = "c" + std::to_string(k);
+      const std::string name = cat("c", k);
       conditions.push_back(tape.input(name, {1 << kConditions}));
       Tensor<double> values({1 << kConditions});
       for (std::int64_t i = 0; i < values.size(); ++i) values[i] = (i >> k & 1) != 0 ? 1 : 0;
@@ -94,12 +95,12 @@ TEST_CASE("masks of very many conditions are given up, never wrong") {
   std::vector<Expr> masks;
   Expr all;
   for (int k = 0; k < 200; ++k) {
-    masks.push_back(tape.input("c" + std::to_string(k), {}));
+    masks.push_back(tape.input(cat("c", k), {}));
     all = both(all, masks.back());
   }
   CHECK(!either(masks));
   Feed<double> feed;
-  for (int k = 0; k < 200; ++k) feed["c" + std::to_string(k)] = Tensor<double>({}, 1.0);
+  for (int k = 0; k < 200; ++k) feed[cat("c", k)] = Tensor<double>({}, 1.0);
   CHECK_EQ(evaluate<double>(all, feed)[0], 1);
   feed["c77"][0] = 0;
   CHECK_EQ(evaluate<double>(all, feed)[0], 0);

@@ -61,6 +61,20 @@ TEST_CASE("equal calls are one node, other attributes and orders are not") {
   CHECK(uniform(tape, {2}, "a") != normal(tape, {2}, "a"));
 }
 
+TEST_CASE("calls whose hashes are equal are told apart") {
+  const Op op{
+      .name = "op",
+      .arity = 0,
+      .shape = [](const Op&, std::span<const Shape* const>, const Attributes&) { return Shape{}; }};
+  const Attributes a{{"a", std::int64_t{0}}}, b{{"b", std::int64_t{0}}}, c{{"a", 0.0}};
+  REQUIRE_EQ(a.hash(), b.hash());  // names are not part of it
+  Tape tape;
+  CHECK(tape.append(op, {}, a) != tape.append(op, {}, b));
+  CHECK(tape.append(op, {}, a) != tape.append(op, {}, c));
+  CHECK(tape.append(op, {}, a) == tape.append(op, {}, a));
+  CHECK_EQ(tape.size(), 3);
+}
+
 TEST_CASE("functions that would do nothing append nothing") {
   Tape tape;
   const Expr x = tape.input("x", {2, 3});

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "autodiff/algebra/simplify.hpp"
 #include "autodiff/gradient.hpp"
 #include "autodiff/jacobian.hpp"
 #include "autodiff/ops.hpp"
@@ -47,8 +48,8 @@ void readme_program(float& reached) {
   models::Model model(tape, declared, {{"x", {100, 784}}});
   const Expr x = model["x"], h = model["h"];
   const Expr kl = model.scalar("sum(0.05*log(0.05/mean(h, 0)) + 0.95*log(0.95/(1-mean(h, 0))))");
-  const Expr cost = mean(nn::cross_entropy_logits(model["logits"], x)) +
-                    0.1 * mean(sqnorm(jacobian(h, x))) + 0.3 * kl;
+  const Expr cost = simplified(mean(nn::cross_entropy_logits(model["logits"], x)) +
+                               0.1 * mean(sqnorm(jacobian(h, x))) + 0.3 * kl);
   const std::vector<Expr>& parameters = model.parameters();
   const auto sgd = nn::sgd(parameters, gradient(cost, parameters), constant(tape, 0.1));
 

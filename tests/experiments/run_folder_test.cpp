@@ -271,7 +271,7 @@ TEST_CASE("metrics grow line by line") {
   folder.append_metrics("{\"epoch\": 2}");
   CHECK(bytes_of(folder.path() / "metrics.jsonl") == "{\"epoch\": 1}\n{\"epoch\": 2}\n");
   CHECK_THROWS_WITH_AS(folder.append_metrics("a\nb"),
-                       "run folder: a line of metrics holds a newline: 'a\\x0ab'",
+                       "run folder: a line of metrics holds a newline: 'a\\nb'",
                        jacquard::InternalError);
 }
 

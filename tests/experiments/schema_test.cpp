@@ -65,12 +65,14 @@ void check_both(const Json& spec, bool expected) {
   CHECK(schema_accepts(spec) == expected);
 }
 
-// Both say the same, whatever it is.
+// Both say the same, whatever it is. A schema of this dialect cannot compare two fields, so what
+// only the reader knows, that low must not be above high, is left to it.
 void check_same(const Json& spec) {
   CAPTURE(spec.dump());
   std::string why;
   const bool read = reader_accepts(spec, &why);
   CAPTURE(why);
+  if (why.find("is above high") != std::string::npos) return;
   CHECK(schema_accepts(spec) == read);
 }
 

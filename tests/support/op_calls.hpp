@@ -148,7 +148,7 @@ struct Operands {
   Feed<Quad> feed;
 };
 
-inline std::string operand_name(std::size_t i) { return "x" + std::to_string(i); }
+inline std::string operand_name(std::size_t i) { return cat("x", i); }
 
 inline Operands random_operands(Tape& tape, const OpCall& call, Random& random) {
   Operands operands;
