@@ -4,6 +4,7 @@
 #include <ostream>
 #include <set>
 
+#include "autodiff/algebra/simplify.hpp"
 #include "autodiff/closest.hpp"
 #include "autodiff/gradient.hpp"
 #include "autodiff/plan.hpp"
@@ -146,7 +147,7 @@ Wanted wanted_of(const Recording& r, Talk& talk) {
   for (const RecordedTerm& t : r.terms) wanted.add("terms/" + t.name, t.value);
   const std::vector<Expr>& parameters = r.parameters();
   if (!parameters.empty()) {
-    const std::vector<Expr> gradients = gradient(r.cost, parameters, Unused::kZero);
+    const std::vector<Expr> gradients = gradient(simplified(r.cost), parameters, Unused::kZero);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const std::string& name = input_name(r.tape->node(parameters[i]));
       wanted.add("grad/" + name, gradients[i]);

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "autodiff/algebra/simplify.hpp"
 #include "autodiff/gradient.hpp"
 #include "autodiff/passes.hpp"
 #include "autodiff/plan.hpp"
@@ -52,13 +53,16 @@ Shown recorded(LoadedSpec& loaded) {
 // The training step: the cost, its gradients, and the updates where the spec says how to train.
 Plan<float> step_plan(const Shown& shown, ThreadPool& pool) {
   const Recording& r = shown.recording;
-  Program program{{r.cost}, {}, {r.cost}};
+  const Expr cost = simplified(r.cost);
+  std::vector<Expr> gradients;
+  if (!r.parameters().empty()) gradients = gradient(cost, r.parameters(), Unused::kZero);
+  Program program{{cost}, {}, {cost}};
   if (r.rate)
-    program.updates = nn::optimizer_step(shown.spec.train->optimizer, r.parameters(),
-                                         shown.gradients, r.rate, r.step())
-                          .updates;
+    program.updates =
+        nn::optimizer_step(shown.spec.train->optimizer, r.parameters(), gradients, r.rate, r.step())
+            .updates;
   else
-    program.outputs = shown.roots();
+    program.outputs.insert(program.outputs.end(), gradients.begin(), gradients.end());
   const auto& state = r.model->state_updates();
   program.updates.insert(program.updates.end(), state.begin(), state.end());
   PlanOptions options;
@@ -210,11 +214,11 @@ struct TermWork {
   double value, both;  // both: value and gradient
 };
 
-TermWork work_of_term(const Shown& shown, const RecordedTerm& term) {
-  std::vector<Expr> roots{term.value};
+TermWork work_of_term(const Shown& shown, Expr term) {
+  std::vector<Expr> roots{term};
   const double value = work_of(shown.tape(), roots);
   if (!shown.recording.parameters().empty())
-    for (const Expr& g : gradient(term.value, shown.recording.parameters(), Unused::kZero))
+    for (const Expr& g : gradient(term, shown.recording.parameters(), Unused::kZero))
       roots.push_back(g);
   return {value, work_of(shown.tape(), roots)};
 }
@@ -239,18 +243,25 @@ void show_cost(const Shown& shown, bool json, std::ostream& out) {
   if (!json) out << "cost = " << sum_text(spec) << '\n';
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const auto& [name, text] = written.terms[i];
-    const TermWork work = work_of_term(shown, shown.recording.terms[i]);
+    const Expr term = shown.recording.terms[i].value;
+    const TermWork work = work_of_term(shown, simplified(term));
+    const TermWork written_work = work_of_term(shown, term);
     if (json)
       list.push_back({{"name", name},
                       {"weight", spec.cost[i].weight},
                       {"text", text},
                       {"value_flops", work.value},
-                      {"value_and_gradient_flops", work.both}});
+                      {"value_and_gradient_flops", work.both},
+                      {"value_and_gradient_flops_as_written", written_work.both}});
     else
       out << '\n'
           << printable(name) << " = " << text << "\n    value " << with_prefix(work.value, "FLOP")
           << ", with gradient " << with_prefix(work.both, "FLOP") << " for a batch of "
-          << shown.batch << '\n';
+          << shown.batch
+          << (work.both == written_work.both
+                  ? ""
+                  : cat("; as written ", with_prefix(written_work.both, "FLOP")))
+          << '\n';
   }
   if (json) {
     Json where = Json::object();

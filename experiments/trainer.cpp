@@ -245,8 +245,8 @@ class Training {
     Feed<float> feed;
     for (const auto& [name, value] : values_.all()) feed.emplace(name, value);
     step_.feeder->add_to(feed);
-    feed.emplace("epoch", Tensor<float>({}, {step_.epoch}));
-    feed.emplace("step", Tensor<float>({}, {step_.number}));
+    feed.emplace("epoch", Tensor<float>(Shape{}, step_.epoch));
+    feed.emplace("step", Tensor<float>(Shape{}, step_.number));
     talk_.say(first_not_finite(*step_.recording.tape, step_.recording.cost, feed,
                                {spec_.seed, step_number_, &pool_}));
   }
@@ -257,8 +257,9 @@ class Training {
     line.add("epoch", epoch).add("step", step_number_);
     std::string shown;
     latest_.clear();
-    for (const auto& [set, m] : monitors_) {
-      const Measured measured = m->measure(epoch, step_number_);
+    for (const auto& entry : monitors_) {
+      const std::string& set = entry.first;
+      const Measured measured = entry.second->measure(epoch, step_number_);
       const auto put = [&](const std::string& name, double value) {
         latest_.emplace_back(cat(set, '/', name), value);
         line.add(latest_.back().first, value);
