@@ -109,7 +109,7 @@ nlohmann::ordered_json manifest(const ManifestInput& input) {
   json["compiler"] = compiler_text();
   json["build"] = build_flags();
   json["libraries"] = nlohmann::ordered_json::object();
-  for (const auto& [name, version] : input.library) json["libraries"][name] = version;
+  for (const auto& [name, version] : input.libraries) json["libraries"][name] = version;
   json["cpu"] = {{"model", cpu.model}, {"simd", cpu.simd}};
   json["threads"] = input.threads;
   json["seed"] = input.seed;

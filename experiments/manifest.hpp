@@ -30,7 +30,7 @@ struct ManifestInput {
   std::int64_t seed = 0;
   int threads = 1;                             // of the pool
   std::map<std::string, std::string> data;     // file of the data set -> its hash
-  std::map<std::string, std::string> library;  // library that computes -> its version
+  std::map<std::string, std::string> libraries;  // library that computes -> its version
   TimePoint start;                             // of the run
 };
 

@@ -164,7 +164,7 @@ class Training {
     about.data = {{data_.train.name + "/train", data_hash(data_.train)},
                   {data_.train.name + "/valid", data_hash(data_.valid)},
                   {data_.train.name + "/test", data_hash(data_.test)}};
-    about.library = {{"products", gemm_library_description()}};
+    about.libraries = {{"products", gemm_library_description()}};
     about.start = std::chrono::system_clock::now();
     NewRun run;
     run.name = spec_.name;

@@ -54,7 +54,7 @@ TEST_CASE("a manifest says what was run, with what and where, in a fixed order")
   input.seed = std::numeric_limits<std::int64_t>::max();
   input.threads = 2;
   input.data = {{"train-images", "sha256:12"}, {"labels", "sha256:34"}};
-  input.library = {{"openblas", "0.3.21"}};
+  input.libraries = {{"openblas", "0.3.21"}};
   input.start = at(1772373909);
   const nlohmann::ordered_json json = manifest(input);
   std::vector<std::string> keys;
