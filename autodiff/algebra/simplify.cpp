@@ -138,14 +138,6 @@ class Simplifier {
     return copy;
   }
 
-  // Gives both forms the same label where their axes are read together.
-  void unify(Form& a, Label& in_a, Form& b, Label& in_b) {
-    if (in_a == kNoLabel || in_b == kNoLabel || in_a == in_b) return;
-    const Label from = in_b, to = in_a;
-    algebra::rename(b, from, to);
-    (void)a;
-  }
-
   std::optional<Form> multiplied(const Node& node, Form a, Form b) {
     if (!a.half.empty() && !b.half.empty()) return std::nullopt;
     // Outputs get names of their own before they are brought together: one node may be both.
@@ -154,8 +146,8 @@ class Simplifier {
     Form result;
     const int rank = node.shape.rank();
     for (int axis = 0; axis < rank; ++axis) {
-      Label in_a = aligned(a.output, rank, axis), in_b = aligned(b.output, rank, axis);
-      unify(a, in_a, b, in_b);
+      const Label in_a = aligned(a.output, rank, axis), in_b = aligned(b.output, rank, axis);
+      if (in_a != kNoLabel && in_b != kNoLabel) algebra::rename(b, in_b, in_a);
     }
     for (int axis = 0; axis < rank; ++axis) {
       const Label in_a = aligned(a.output, rank, axis), in_b = aligned(b.output, rank, axis);
