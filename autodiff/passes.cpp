@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "autodiff/algebra/merge.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/subscripts.hpp"
@@ -101,10 +102,57 @@ Graph drop_broadcasts(const Graph& graph) {
                    });
 }
 
+// ---------------------------------------------------------------- transposes that are read
+// A contraction reads its operands and writes its result in any order of axes, so that a
+// transposition next to it is a renaming of indices.
+Expr without_transposes(Tape& to, const Node& node, const std::vector<Expr>& in) {
+  Subscripts s = Subscripts::parse(node.attributes.text("subscripts"));
+  std::vector<Expr> operands = in;
+  bool changed = false;
+  for (std::size_t k = 0; k < in.size(); ++k) {
+    if (in[k].op().name != "transpose") continue;
+    const Node& moved = to.node(in[k]);
+    const auto& axes = moved.attributes.integers("axes");
+    const std::string before = s.inputs[k];
+    for (std::size_t i = 0; i < axes.size(); ++i)
+      s.inputs[k][static_cast<std::size_t>(axes[i])] = before[i];
+    operands[k] = to.expr(moved.inputs[0]);
+    changed = true;
+  }
+  return changed ? contract(s.text(), operands) : Expr{};
+}
+
+Graph absorb_transposes(const Graph& graph) {
+  std::vector<int> readers(graph.tape->size(), 0);
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.tape->size()); ++id)
+    for (const NodeId in : graph.tape->node(id).inputs) ++readers[static_cast<std::size_t>(in)];
+  for (const Expr& root : graph.roots) ++readers[static_cast<std::size_t>(root.id)];
+  return transform(*graph.tape, graph.roots,
+                   [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
+                     if (node.op->name == "contract") return without_transposes(to, node, in);
+                     if (node.op->name != "transpose" || in[0].op().name != "contract" ||
+                         readers[static_cast<std::size_t>(node.inputs[0])] > 1)
+                       return Expr{};
+                     const Node source = to.node(in[0]);
+                     Subscripts s = Subscripts::parse(source.attributes.text("subscripts"));
+                     const std::string before = s.output;
+                     const auto& axes = node.attributes.integers("axes");
+                     for (std::size_t i = 0; i < axes.size(); ++i)
+                       s.output[i] = before[static_cast<std::size_t>(axes[i])];
+                     std::vector<Expr> operands;
+                     for (const NodeId id : source.inputs) operands.push_back(to.expr(id));
+                     return contract(s.text(), operands);
+                   });
+}
+
 constexpr std::array kPasses = {
     Pass{"broadcasts", "elementwise(broadcast_to(x), y) -> elementwise(x, y)", drop_broadcasts},
     Pass{"pairs", "contract(a, b, c, ...) -> contractions of two operands, the cheapest first",
          pair_contractions},
+    Pass{"transposes", "contract(transpose(x), ...) and transpose(contract(...)) -> contract(...)",
+         absorb_transposes},
+    Pass{"merging", "equal contractions are one; X X' is marked as symmetric; x + x -> 2 x",
+         algebra::merge_contractions},
 };
 
 void check_roots(std::string_view pass, const Graph& before, const Graph& after) {

@@ -155,12 +155,13 @@ Expr arranged(const Value& v, const Form& form, const Shape& shape) {
 
 }  // namespace
 
-Expr emit(Tape& tape, const Form& form, const Labels& labels, const Shape& shape) {
+Expr emit(Tape& tape, Form form, const Labels& labels, const Shape& shape) {
   const auto times_scale = [&](Expr e) {
     if (form.coefficient != 1) e = form.coefficient * e;
     return form.scale ? form.scale * e : e;
   };
   if (form.factors.empty() && form.half.empty()) return times_scale(full(tape, shape, 1.0));
+  put_in_chain_order(form);
   const Found found = find_order(form, labels);
   if (!found.order) return {};
   const Value v = Emitter(form).emit(*found.order);

@@ -7,6 +7,6 @@ namespace jacquard::algebra {
 
 // A tensor of this shape, whose axes have the labels of form.output. An empty Expr where no order
 // was found (too many factors).
-Expr emit(Tape& tape, const Form& form, const Labels& labels, const Shape& shape);
+Expr emit(Tape& tape, Form form, const Labels& labels, const Shape& shape);
 
 }  // namespace jacquard::algebra

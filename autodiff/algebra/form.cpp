@@ -1,6 +1,7 @@
 #include "autodiff/algebra/form.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "autodiff/ops.hpp"
 
@@ -61,6 +62,58 @@ void refresh_inner(Form& form, Labels& labels) {
   all.insert(all.end(), form.half.begin(), form.half.end());
   for (const Label l : labels_of(all))
     if (!contains(form.output, l)) rename(form, l, labels.add(labels.size(l)));
+}
+
+namespace {
+
+// The factors in an order in which neighbours share labels: along a chain of layers from one end to
+// the other. `everywhere` are labels that connect nothing.
+std::vector<Factor> along_chain(const std::vector<Factor>& factors,
+                                const std::vector<Label>& everywhere) {
+  std::vector<Factor> left = factors, order;
+  std::vector<Label> reached;  // the newest last
+  const auto links = [&](const Factor& f) {
+    std::vector<Label> result;
+    for (const Label l : f.labels)
+      if (l != kNoLabel && !contains(everywhere, l) && !contains(result, l)) result.push_back(l);
+    return result;
+  };
+  // Small is good: what closes a label, what goes on from the newest one, an end of the chain.
+  const auto rank = [&](const Factor& f) {
+    std::ptrdiff_t fresh = 0, newest = -1, ends = 0;
+    for (const Label l : links(f)) {
+      const auto at = std::ranges::find(reached, l);
+      if (at == reached.end())
+        ++fresh;
+      else
+        newest = std::max(newest, at - reached.begin());
+    }
+    for (const Label l : f.labels)
+      if (l != kNoLabel && std::ranges::count_if(factors, [&](const Factor& g) {
+                             return contains(g.labels, l);
+                           }) == 1)
+        ++ends;
+    if (newest >= 0) return std::tuple{fresh == 0 ? 0 : 1, -newest, std::ptrdiff_t{0}};
+    return std::tuple{2, fresh, -ends};
+  };
+  while (!left.empty()) {
+    const auto next = std::ranges::min_element(left, {}, rank);
+    for (const Label l : links(*next))
+      if (!contains(reached, l)) reached.push_back(l);
+    order.push_back(*next);
+    left.erase(next);
+  }
+  return order;
+}
+
+}  // namespace
+
+void put_in_chain_order(Form& form) {
+  std::vector<Label> outside = form.output;
+  outside.insert(outside.end(), form.shared.begin(), form.shared.end());
+  form.factors = along_chain(form.factors, outside);
+  for (const Label l : labels_of(form.factors)) outside.push_back(l);
+  form.half = along_chain(form.half, outside);
 }
 
 Form squared(const Form& form) {

@@ -65,6 +65,10 @@ void refresh_inner(Form& form, Labels& labels);
 // Factors over the same labels become one: their elementwise product.
 void merge_factors(Form& form);
 
+// Puts the factors along the chain of labels that they form, so that runs of neighbours are what is
+// worth forming.
+void put_in_chain_order(Form& form);
+
 // The square of a form without a half. Without inner labels its factors are squared one by one;
 // with inner ones they become the half of a doubled network.
 Form squared(const Form& form);

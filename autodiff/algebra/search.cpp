@@ -5,10 +5,14 @@
 #include <limits>
 #include <unordered_map>
 
+#include "autodiff/attribute.hpp"
+
 namespace jacquard::algebra {
 namespace {
 
-using Mask = std::uint64_t;
+// A set of factors, or of labels.
+__extension__ using Mask = unsigned __int128;
+constexpr std::size_t kMaskBits = 128;
 constexpr double kImpossible = std::numeric_limits<double>::infinity();
 
 // Up to this many factors all parts are tried; beyond it only runs of neighbours, in the order in
@@ -16,6 +20,21 @@ constexpr double kImpossible = std::numeric_limits<double>::infinity();
 constexpr std::size_t kAllParts = 10;
 
 Mask bit(std::size_t i) { return Mask{1} << i; }
+Mask first_bits(std::size_t count) { return count == kMaskBits ? ~Mask{0} : bit(count) - 1; }
+bool is_single(Mask set) { return set != 0 && (set & (set - 1)) == 0; }
+
+std::size_t lowest_of(Mask set) {
+  const auto low = static_cast<std::uint64_t>(set);
+  return static_cast<std::size_t>(
+      low != 0 ? std::countr_zero(low)
+               : 64 + std::countr_zero(static_cast<std::uint64_t>(set >> 64)));
+}
+
+struct MaskHash {
+  std::size_t operator()(Mask set) const {
+    return hash_combine(static_cast<std::size_t>(set), static_cast<std::size_t>(set >> 64));
+  }
+};
 
 // Labels of a part, and of its mirror image where they differ from it.
 struct Open {
@@ -27,6 +46,7 @@ struct Step {
   double weighted = kImpossible, value = 0;
   Order::Kind kind = Order::kFactor;
   Mask left = 0, right = 0;
+  Open open = {};  // what the result leaves open
 };
 
 class Search {
@@ -39,7 +59,7 @@ class Search {
           if (l != kNoLabel) mask |= bit(local(l, labels));
         element_labels_.push_back(mask);
       }
-    half_ = form.half.empty() ? 0 : (bit(form.half.size()) - 1);
+    half_ = first_bits(form.half.size());
     count_ = element_labels_.size();
     for (const Label l : form.output)
       if (l != kNoLabel && position_.contains(l)) output_ |= bit(position_.at(l));
@@ -51,10 +71,10 @@ class Search {
     if (form.half.empty()) inner_ = 0;
   }
 
-  bool fits() const { return count_ <= 64 && sizes_.size() <= 64 && count_ > 0; }
+  bool fits() const { return count_ <= kMaskBits && sizes_.size() <= kMaskBits && count_ > 0; }
 
   Found run() {
-    const Mask all = count_ == 64 ? ~Mask{0} : bit(count_) - 1;
+    const Mask all = first_bits(count_);
     const Step& best = two(all);
     Found found;
     if (best.weighted == kImpossible) return found;
@@ -71,21 +91,19 @@ class Search {
       sizes_.push_back(static_cast<double>(labels.size(l)));
       names_.push_back(l);
     }
-    return std::min<std::size_t>(it->second, 63);
+    return std::min(it->second, kMaskBits - 1);
   }
 
   Mask labels_in(Mask part) const {
     Mask labels = 0;
-    for (Mask rest = part; rest != 0; rest &= rest - 1)
-      labels |= element_labels_[static_cast<std::size_t>(std::countr_zero(rest))];
+    for (Mask rest = part; rest != 0; rest &= rest - 1) labels |= element_labels_[lowest_of(rest)];
     return labels;
   }
-  Mask rest_of(Mask part) const { return ~part & (count_ == 64 ? ~Mask{0} : bit(count_) - 1); }
+  Mask rest_of(Mask part) const { return ~part & first_bits(count_); }
 
   double size(Mask labels) const {
     double product = 1;
-    for (Mask rest = labels; rest != 0; rest &= rest - 1)
-      product *= sizes_[static_cast<std::size_t>(std::countr_zero(rest))];
+    for (Mask rest = labels; rest != 0; rest &= rest - 1) product *= sizes_[lowest_of(rest)];
     return product;
   }
   double size(const Open& open) const { return size(open.own) * size(open.mirrored); }
@@ -123,82 +141,94 @@ class Search {
   const Step& one(Mask part) {
     if (const auto it = one_.find(part); it != one_.end()) return it->second;
     Step best;
-    if (std::has_single_bit(part)) {
-      best = {0, 0, Order::kFactor, part, 0};
+    best.open = {open_one(part), 0};
+    if (is_single(part)) {
+      best = {0, 0, Order::kFactor, part, 0, best.open};
     } else {
       splits(part, [&](Mask a, Mask b) {
-        const Mask together = open_one(a) | open_one(b);
-        if ((open_one(a) & open_one(b) & inner_) == 0) return;  // nothing connects them
-        const double flops = work(size(together), (together & ~open_one(part)) != 0);
-        offer(best, one(a), one(b), 3 * flops, flops, Order::kPair, a, b);
+        const Step &left = one(a), &right = one(b);
+        if (!connected(left.open.own, right.open.own)) return;
+        const Mask together = left.open.own | right.open.own;
+        const double flops = work(size(together), (together & ~best.open.own) != 0);
+        offer(best, left, right, 3 * flops, flops, Order::kPair, a, b);
       });
     }
     return one_[part] = best;
   }
 
+  // Do parts with these open labels belong together? Only labels that are summed over connect: b is
+  // everywhere. A part without any, such as s(b,o), joins what it shares another label with.
+  bool connected(Mask a, Mask b) const {
+    const bool outside = (a & inner_) == 0 || (b & inner_) == 0;
+    return (a & b & (outside ? ~Mask{0} : inner_)) != 0;
+  }
+
   static void offer(Step& best, const Step& a, const Step& b, double weighted, double value,
                     Order::Kind kind, Mask left, Mask right) {
     const double total = a.weighted + b.weighted + weighted;
-    if (total < best.weighted) best = {total, a.value + b.value + value, kind, left, right};
+    if (total < best.weighted)
+      best = {total, a.value + b.value + value, kind, left, right, best.open};
   }
 
   const Step& two(Mask part) {
     if (const auto it = two_.find(part); it != two_.end()) return it->second;
     Step best;
-    const Open open = open_two(part);
+    const Open open = best.open = open_two(part);
     const bool half_only = (part & ~half_) == 0;
-    if (!half_only && std::has_single_bit(part)) {
+    if (!half_only && is_single(part)) {
       // A factor outside the half; labels that only it has are summed over first.
       const double flops = (labels_in(part) & ~open.own) != 0 ? size(labels_in(part)) : 0;
-      best = {flops, flops, Order::kFactor, part, 0};
+      best = {flops, flops, Order::kFactor, part, 0, open};
     }
     if (half_only) {
-      const Mask mine = open_one(part);
+      const Mask mine = one(part).open.own;
       const Open both{mine, mine & inner_};
       const bool sums = (mine & ~open.own) != 0;
       const double flops = work(size(both), sums) * (both.mirrored != 0 ? 0.5 : 1);
-      const Step none{0, 0, Order::kFactor, 0, 0};
+      Step none;
+      none.weighted = 0;
       offer(best, one(part), none, flops * (both.mirrored != 0 ? 3 : 1.5), flops, Order::kSquare,
             part, 0);
     }
-    if (!std::has_single_bit(part))
+    if (!is_single(part))
       splits(part, [&](Mask a, Mask b) {
         for (int turn = 0; turn < 2; ++turn, std::swap(a, b)) {
-          if ((b & ~half_) == 0) sandwich(best, part, a, b);
+          if ((b & ~half_) == 0) sandwich(best, a, b);
           if (turn == 0) {
-            const Open together = open_two(a) | open_two(b);
+            const Step &left = two(a), &right = two(b);
+            const Open together = left.open | right.open;
             const double flops = work(size(together), size(together) > size(open));
-            offer(best, two(a), two(b), 3 * flops, flops, Order::kPair, a, b);
+            offer(best, left, right, 3 * flops, flops, Order::kPair, a, b);
           }
         }
       });
     return two_[part] = best;
   }
 
-  // two(part) from two(middle) and one(side): side * middle, then * mirror of side.
-  void sandwich(Step& best, Mask part, Mask middle, Mask side) {
-    const Open inside = open_two(middle), open = open_two(part);
-    const Mask mine = open_one(side);
+  // two(middle) and one(side): side * middle, then * mirror of side.
+  void sandwich(Step& best, Mask middle, Mask side) {
+    const Step &centre = two(middle), &flank = one(side);
+    const Open &inside = centre.open, &open = best.open;
+    const Mask mine = flank.open.own;
     const Mask joint = inside.own & mine & inner_;
     if (joint == 0) return;
     const double first = work(size(inside | Open{mine, 0}), true);
     const Open between = Open{(inside.own | mine) & ~joint, inside.mirrored};
     const Open last = between | Open{0, mine & inner_};
     const double second = work(size(last), size(last) > size(open)) * 0.5;
-    offer(best, two(middle), one(side), 3 * first + 3 * second, first + second, Order::kSandwich,
-          middle, side);
+    offer(best, centre, flank, 3 * first + 3 * second, first + second, Order::kSandwich, middle,
+          side);
   }
 
   std::shared_ptr<const Order> tree(Mask part, bool with_mirror) {
     const Step step = with_mirror ? two(part) : one(part);
     auto order = std::make_shared<Order>();
     order->kind = step.kind;
-    const Open open = with_mirror ? open_two(part) : Open{open_one(part), 0};
-    order->own = named(open.own);
-    order->mirrored = named(open.mirrored);
+    order->own = named(step.open.own);
+    order->mirrored = named(step.open.mirrored);
     switch (step.kind) {
       case Order::kFactor:
-        order->factor = static_cast<std::size_t>(std::countr_zero(part));
+        order->factor = lowest_of(part);
         break;
       case Order::kPair:
         order->left = tree(step.left, with_mirror);
@@ -217,8 +247,7 @@ class Search {
 
   std::vector<Label> named(Mask mask) const {
     std::vector<Label> result;
-    for (Mask rest = mask; rest != 0; rest &= rest - 1)
-      result.push_back(names_[static_cast<std::size_t>(std::countr_zero(rest))]);
+    for (Mask rest = mask; rest != 0; rest &= rest - 1) result.push_back(names_[lowest_of(rest)]);
     return result;
   }
 
@@ -228,7 +257,7 @@ class Search {
   std::vector<Mask> element_labels_;
   std::size_t count_ = 0;
   Mask half_ = 0, output_ = 0, inner_ = 0;
-  std::unordered_map<Mask, Step> one_, two_;
+  std::unordered_map<Mask, Step, MaskHash> one_, two_;
 };
 
 }  // namespace

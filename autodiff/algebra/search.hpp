@@ -35,7 +35,7 @@ struct Found {
   double weighted_flops = 0;  // of value and gradient: what was minimised
 };
 
-// No order where the form has more factors or labels than the search takes (64).
+// No order where the form has more factors or labels than the search takes (128).
 Found find_order(const Form& form, const Labels& labels);
 
 }  // namespace jacquard::algebra

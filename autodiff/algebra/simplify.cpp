@@ -55,7 +55,7 @@ class Simplifier {
   }
 
  private:
-  static constexpr std::size_t kMostFactors = 60;
+  static constexpr std::size_t kMostFactors = 120;
 
   const Form* form_of(NodeId id) const {
     const auto it = forms_.find(id);

@@ -379,7 +379,8 @@ TEST_CASE("plan: statistics count instructions and floating-point operations") {
   ThreadPool pool(1);
   const Expr x = tape.input("x", {10, 20}), W = tape.input("W", {20, 5});
   const Expr h = relu(matmul(x, W) + 1.0), t = transpose(h);
-  const Plan<float> plan(tape, {{sum(t), add_all({h, h, h})}, {}, {}}, pool);
+  const Expr a = tape.input("a", {10, 5}), b = tape.input("b", {10, 5});
+  const Plan<float> plan(tape, {{sum(t), add_all({h, a, b})}, {}, {}}, pool);
   CHECK(plan.statistics().instructions == 6);
   CHECK(plan.statistics().flops == 2 * 10 * 20 * 5 + 50 + 50 + 50 + 2 * 50);
 }

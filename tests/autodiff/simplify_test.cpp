@@ -10,6 +10,7 @@
 #include "autodiff/interpreter.hpp"
 #include "autodiff/jacobian.hpp"
 #include "autodiff/ops.hpp"
+#include "autodiff/passes.hpp"
 #include "autodiff/philox.hpp"
 #include "autodiff/plan.hpp"
 #include "autodiff/work.hpp"
@@ -32,10 +33,12 @@ Feed<Quad> feed_of(const Tape& tape, double scale) {
   return feed;
 }
 
-double distance(const Tensor<Quad>& a, const Tensor<Quad>& b) {
+template <class T>
+double distance(const Tensor<Quad>& a, const Tensor<T>& b) {
   Quad off(0), size(0);
   for (std::int64_t i = 0; i < a.size(); ++i) {
-    off += (a[i] - b[i]) * (a[i] - b[i]);
+    const Quad d = a[i] - static_cast<Quad>(b[i]);
+    off += d * d;
     size += a[i] * a[i];
   }
   // Gradients may vanish exactly on one side and by cancellation on the other.
@@ -48,8 +51,8 @@ double total_flops(const Tape& tape, const std::vector<Expr>& roots) {
   return total;
 }
 
-// The cost and its gradients are the same before and after; returns the FLOPs of the value after
-// as a share of those before.
+// The cost and its gradients are the same before and after, and after the passes of a plan; returns
+// the FLOPs of the value after as a share of those before.
 double check_same(Expr cost, const std::vector<Expr>& parameters, double scale = 0.5) {
   Tape& tape = *cost.tape;
   const Expr rewritten = simplified(cost);
@@ -60,9 +63,19 @@ double check_same(Expr cost, const std::vector<Expr>& parameters, double scale =
   const Feed<Quad> feed = feed_of(tape, scale);
   const auto a = Interpreter<Quad>(tape, before).run(feed);
   const auto b = Interpreter<Quad>(tape, after).run(feed);
+  const Graph graph = prepare(tape, after);
+  const auto c = Interpreter<Quad>(*graph.tape, graph.roots).run(feed);
+  Feed<double> rounded;
+  for (const auto& [name, value] : feed) rounded[name] = cast<double>(value);
+  Feed<Quad> same;  // what double is given, exactly
+  for (const auto& [name, value] : rounded) same[name] = cast<Quad>(value);
+  const auto exact = Interpreter<Quad>(tape, before).run(same);
+  const auto d = Interpreter<double>(*graph.tape, graph.roots).run(rounded);
   for (std::size_t i = 0; i < a.size(); ++i) {
     CAPTURE(i);
     CHECK(distance(a[i], b[i]) < 1e-25);
+    CHECK(distance(a[i], c[i]) < 1e-25);
+    CHECK(distance(exact[i], d[i]) < 1e-12);
   }
   return total_flops(tape, {rewritten}) / total_flops(tape, {cost});
 }
