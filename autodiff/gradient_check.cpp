@@ -260,6 +260,12 @@ std::vector<CheckedTerm> directional_terms(const std::vector<CheckedTerm>& terms
   return result;
 }
 
+Feed<Quad> exactly(const Feed<double>& feed) {
+  Feed<Quad> values;
+  for (const auto& [name, value] : feed) values.emplace(name, cast<Quad>(value));
+  return values;
+}
+
 // Do values and gradients of the two lists of terms agree in quad precision?
 bool agree(const std::vector<CheckedTerm>& a, const std::vector<CheckedTerm>& b,
            const std::vector<Expr>& parameters, const Feed<double>& feed,
@@ -270,11 +276,9 @@ bool agree(const std::vector<CheckedTerm>& a, const std::vector<CheckedTerm>& b,
       roots.push_back(t.value);
       for (const Expr& g : gradient(t.value, parameters, Unused::kZero)) roots.push_back(g);
     }
-  Feed<Quad> values;
-  for (const auto& [name, value] : feed) values.emplace(name, cast<Quad>(value));
   ThreadPool pool(options.threads);
-  const auto results =
-      Interpreter<Quad>(*roots[0].tape, roots).run(values, {options.seed, options.step, &pool});
+  const auto results = Interpreter<Quad>(*roots[0].tape, roots)
+                           .run(exactly(feed), {options.seed, options.step, &pool});
   const std::size_t count = results.size() / 2;
   for (std::size_t i = 0; i < count; ++i) {
     Quad off(0), size(0);
@@ -290,6 +294,19 @@ bool agree(const std::vector<CheckedTerm>& a, const std::vector<CheckedTerm>& b,
   return true;
 }
 
+// What training would run at this point: the fast form where it keeps its digits, else the careful
+// one.
+std::vector<Expr> simplified_at(const std::vector<Expr>& values, const Feed<double>& feed,
+                                const CheckOptions& options) {
+  const Simplified fast = simplify(values);
+  const Expr guard = keeps_digits(fast.conditions);
+  if (!guard) return fast.roots;
+  const RunContext context{.seed = options.seed, .step = options.step};
+  return number::is_finite(evaluate(guard, exactly(feed), context)[0])
+             ? fast.roots
+             : simplify(values, Care::kCareful).roots;
+}
+
 // What training runs is not the terms as they were written but what the contraction algebra makes
 // of them. That is compared with the tape as written once, values and gradients; where they agree,
 // the differences are taken of the cheaper form. Where anything is wrong, the check is made on the
@@ -299,7 +316,7 @@ std::vector<CheckRow> check_order(const std::vector<CheckedTerm>& terms,
                                   const CheckOptions& options, int order) {
   std::vector<Expr> values;
   for (const CheckedTerm& t : terms) values.push_back(t.value);
-  const std::vector<Expr> cheaper = simplified(values);
+  const std::vector<Expr> cheaper = simplified_at(values, feed, options);
   if (cheaper == values) return Check(terms, parameters, feed, options, order).rows();
   std::vector<CheckedTerm> rewritten;
   for (std::size_t t = 0; t < terms.size(); ++t) rewritten.push_back({terms[t].name, cheaper[t]});

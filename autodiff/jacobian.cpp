@@ -1,6 +1,7 @@
 #include "autodiff/jacobian.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "autodiff/error.hpp"
 #include "autodiff/gradient.hpp"
@@ -98,7 +99,24 @@ Expr jacobian_in_chunks(Expr h, Expr x, std::int64_t most_elements) {
     const Expr seeds = broadcast_to(rows, {last - first, batch, m});
     parts.push_back(transpose(batch_over(row, u, seeds), {1, 0, 2}));
   }
-  return concat(parts, 1);
+  const Expr whole = concat(parts, 1);
+  if (parts.size() > 1) tape.remember_jacobian(whole, h, x);
+  return whole;
+}
+
+std::vector<Expr> jacobians_in_one_piece(std::vector<Expr> roots) {
+  if (roots.empty()) return roots;
+  Tape& tape = *roots[0].tape;
+  for (;;) {
+    // The last one first: it may be the derivative of another.
+    const std::vector<NodeId> nodes = ancestors(tape, roots);
+    const auto chunked = std::find_if(nodes.rbegin(), nodes.rend(),
+                                      [&](NodeId id) { return tape.jacobian(id) != nullptr; });
+    if (chunked == nodes.rend()) return roots;
+    const auto& [h, x] = *tape.jacobian(*chunked);
+    const Expr whole = jacobian_in_chunks(h, x, std::numeric_limits<std::int64_t>::max());
+    for (Expr& root : roots) root = substitute(root, tape.expr(*chunked), whole);
+  }
 }
 
 Expr hessian(Expr c, Expr x) {

@@ -18,6 +18,10 @@ Expr jacobian(Expr h, Expr x);
 // The same with chunks whose intermediates have at most so many elements, or those of one row.
 Expr jacobian_in_chunks(Expr h, Expr x, std::int64_t most_elements);
 
+// The roots with every Jacobian on which they depend written in one piece, for passes that do not
+// form it.
+std::vector<Expr> jacobians_in_one_piece(std::vector<Expr> roots);
+
 // c [batch], x [batch, n] -> [batch, n, n].
 Expr hessian(Expr c, Expr x);
 

@@ -7,6 +7,7 @@
 #include <deque>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "autodiff/op.hpp"
@@ -48,6 +49,13 @@ class Tape {
   const Node& node(Expr e) const { return node(e.id); }
   Expr expr(NodeId id) { return {this, id}; }
 
+  // Remembers that a node is the Jacobian of h with respect to x, written in chunks of rows.
+  void remember_jacobian(Expr jacobian, Expr h, Expr x) { jacobians_[jacobian.id] = {h, x}; }
+  const std::pair<Expr, Expr>* jacobian(NodeId id) const {  // nullptr: it is none
+    const auto it = jacobians_.find(id);
+    return it == jacobians_.end() ? nullptr : &it->second;
+  }
+
   // Names for people: printing and error messages show them beside the node's number.
   void label(Expr e, const std::string& name);
   const std::string& label(NodeId id) const;  // "" when there is none
@@ -58,6 +66,7 @@ class Tape {
   std::unordered_multimap<std::size_t, NodeId> by_hash_;
   std::unordered_map<std::string, NodeId> inputs_;
   std::unordered_map<NodeId, std::string> labels_;
+  std::unordered_map<NodeId, std::pair<Expr, Expr>> jacobians_;
 };
 
 // The leaf op of inputs, and what its attributes say.

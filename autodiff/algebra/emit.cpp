@@ -1,6 +1,7 @@
 #include "autodiff/algebra/emit.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "autodiff/algebra/search.hpp"
 #include "autodiff/error.hpp"
@@ -155,17 +156,29 @@ Expr arranged(const Value& v, const Form& form, const Shape& shape) {
 
 }  // namespace
 
-Expr emit(Tape& tape, Form form, const Labels& labels, const Shape& shape) {
+Emitted emit(Tape& tape, Form form, const Labels& labels, const Shape& shape, bool whole_half) {
   const auto times_scale = [&](Expr e) {
     if (form.coefficient != 1) e = form.coefficient * e;
     return form.scale ? form.scale * e : e;
   };
-  if (form.factors.empty() && form.half.empty()) return times_scale(full(tape, shape, 1.0));
+  if (form.factors.empty() && form.half.empty()) return {times_scale(full(tape, shape, 1.0))};
   put_in_chain_order(form);
-  const Found found = find_order(form, labels);
+  const Found found = find_order(form, labels, whole_half);
   if (!found.order) return {};
   const Value v = Emitter(form).emit(*found.order);
-  return times_scale(arranged(v, form, shape));
+  return {times_scale(arranged(v, form, shape)), found.weighted_flops,
+          takes_half_apart(*found.order)};
+}
+
+Expr incoherent(Tape& tape, const Form& form, const Labels& labels, const Shape& shape) {
+  Form squares;
+  squares.coefficient = std::abs(form.coefficient);
+  if (form.scale) squares.scale = abs(form.scale);
+  squares.output = form.output;
+  for (const Factor& f : form.factors)
+    squares.factors.push_back(is_identity(f) ? f : Factor{abs(f.node), f.labels});
+  for (const Factor& f : form.half) squares.factors.push_back({square(f.node), f.labels});
+  return emit(tape, std::move(squares), labels, shape).value;
 }
 
 }  // namespace jacquard::algebra

@@ -12,6 +12,14 @@ void replace(std::vector<Factor>& factors, Label from, Label to) {
   for (Factor& f : factors) std::ranges::replace(f.labels, from, to);
 }
 
+// Beside delta[a,b] every factor may read a instead of b: one name makes equal factors equal.
+void use_one_name(Form& form, std::size_t identity) {
+  const Factor f = form.factors[identity];
+  replace(form.factors, f.labels[1], f.labels[0]);
+  replace(form.half, f.labels[1], f.labels[0]);
+  form.factors[identity] = f;
+}
+
 }  // namespace
 
 bool is_identity(const Factor& factor) { return factor.node.op().name == "eye"; }
@@ -35,25 +43,98 @@ void rename(Form& form, Label from, Label to) {
   std::ranges::replace(form.shared, from, to);
 }
 
+bool is_tie(const Factor& factor) {
+  return factor.node.op().name == "reshape" && factor.labels.size() > 2 &&
+         factor.node.tape->expr(factor.node.tape->node(factor.node).inputs[0]).op().name == "eye";
+}
+
+namespace {
+
+// Where nothing has a label any more, what is left is a sum of ones.
+void count_ones(Form& form, Label label, const Labels& labels) {
+  if (!contains(form.output, label) && !contains(labels_of(form.factors), label) &&
+      !contains(labels_of(form.half), label))
+    form.coefficient *= static_cast<double>(labels.size(label));
+}
+
+// Uses up identity number i, if it can be; true when the form was changed.
+bool use_identity(Form& form, std::size_t i, const Labels& labels) {
+  const Factor f = form.factors[i];
+  const Label a = f.labels[0], b = f.labels[1];
+  if (a == kNoLabel) return false;
+  if (a != b && contains(form.output, a) && contains(form.output, b)) {
+    use_one_name(form, i);
+    return false;
+  }
+  form.factors.erase(form.factors.begin() + static_cast<std::ptrdiff_t>(i));
+  // The label that is not summed keeps its name. delta[j,j] is 1.
+  const Label kept = contains(form.output, a) ? a : b;
+  rename(form, kept == a ? b : a, kept);
+  count_ones(form, kept, labels);
+  return true;
+}
+
+// A tie of labels g, p, ... to one label k that is summed over: factors that have k are read along
+// g, p, ... instead.
+bool use_tie(Form& form, std::size_t i, const Labels& labels) {
+  const Factor tie = form.factors[i];
+  const Label whole = tie.labels.back();
+  const std::vector<Label> parts(tie.labels.begin(), tie.labels.end() - 1);
+  if (contains(form.output, whole) || contains(form.shared, whole) ||
+      contains(labels_of(form.half), whole))
+    return false;
+  std::vector<Factor> others;
+  for (std::size_t k = 0; k < form.factors.size(); ++k) {
+    if (k == i) continue;
+    Factor f = form.factors[k];
+    if (std::ranges::count(f.labels, whole) > 1 || is_tie(f)) return false;
+    if (const auto at = std::ranges::find(f.labels, whole); at != f.labels.end()) {
+      const auto axis = at - f.labels.begin();
+      if (is_identity(f)) {
+        // delta[r,k] and the tie of k: the tie of r.
+        const Label other = f.labels[axis == 0 ? 1 : 0];
+        Factor renamed = tie;
+        renamed.labels.back() = other;
+        form.factors[i] = std::move(renamed);
+        form.factors.erase(form.factors.begin() + static_cast<std::ptrdiff_t>(k));
+        return true;
+      }
+      std::vector<std::int64_t> sizes = f.node.shape().sizes();
+      const auto place = sizes.begin() + axis;
+      const Shape& tied = tie.node.shape();
+      *place = tied[0];
+      sizes.insert(place + 1, tied.begin() + 1, tied.end() - 1);
+      f.node = reshape(f.node, Shape(std::move(sizes)));
+      *at = parts[0];
+      f.labels.insert(f.labels.begin() + axis + 1, parts.begin() + 1, parts.end());
+    }
+    others.push_back(std::move(f));
+  }
+  form.factors = std::move(others);
+  for (std::size_t k = 0; k < parts.size(); ++k)
+    if (std::ranges::find(parts, parts[k]) == parts.begin() + static_cast<std::ptrdiff_t>(k))
+      count_ones(form, parts[k], labels);
+  return true;
+}
+
+}  // namespace
+
 void eliminate_identities(Form& form, const Labels& labels) {
   for (std::size_t i = 0; i < form.factors.size();) {
-    const Factor f = form.factors[i];
-    const Label a = is_identity(f) ? f.labels[0] : kNoLabel;
-    const Label b = is_identity(f) ? f.labels[1] : kNoLabel;
-    const bool both_open = a != b && contains(form.output, a) && contains(form.output, b);
-    if (a == kNoLabel || both_open) {
-      ++i;
-      continue;
-    }
-    form.factors.erase(form.factors.begin() + static_cast<std::ptrdiff_t>(i));
-    // The label that is not summed keeps its name. delta[j,j] is 1.
-    const Label kept = contains(form.output, a) ? a : b;
-    rename(form, kept == a ? b : a, kept);
-    // Where nothing else has the label, what is left is a sum of ones.
-    if (!contains(form.output, kept) && !contains(labels_of(form.factors), kept) &&
-        !contains(labels_of(form.half), kept))
-      form.coefficient *= static_cast<double>(labels.size(kept));
-    i = 0;
+    const bool used = is_identity(form.factors[i]) ? use_identity(form, i, labels)
+                      : is_tie(form.factors[i])    ? use_tie(form, i, labels)
+                                                   : false;
+    i = used ? 0 : i + 1;
+  }
+}
+
+void close(Form& form, const std::vector<Label>& before, const Labels& labels) {
+  for (const Label l : before) {
+    if (l == kNoLabel || contains(form.output, l)) continue;
+    const bool inside = contains(labels_of(form.half), l);
+    if (!inside && !contains(labels_of(form.factors), l))
+      form.coefficient *= static_cast<double>(labels.size(l));
+    if (inside) form.shared.push_back(l);
   }
 }
 
@@ -124,7 +205,8 @@ Form squared(const Form& form) {
   const bool inner = std::ranges::any_of(labels_of(form.factors),
                                          [&](Label l) { return !contains(form.output, l); });
   if (inner) {
-    result.half = form.factors;
+    for (const Factor& f : form.factors)
+      (is_identity(f) ? result.factors : result.half).push_back(f);
   } else {
     for (const Factor& f : form.factors)
       result.factors.push_back({is_identity(f) ? f.node : square(f.node), f.labels});
@@ -144,91 +226,6 @@ void merge_factors(Form& form) {
         a.node = a.node == b.node ? square(a.node) : a.node * b.node;
         factors->erase(factors->begin() + static_cast<std::ptrdiff_t>(k));
       }
-}
-
-namespace {
-
-// Gives the inner labels of `other` the names that they have in `sum`, as far as equal nodes tell.
-void match_labels(const Form& sum, Form& other) {
-  for (const Factor& a : sum.factors)
-    for (std::size_t i = 0; i < other.factors.size(); ++i) {
-      const Factor b = other.factors[i];
-      if (!(a.node == b.node)) continue;
-      for (std::size_t k = 0; k < a.labels.size(); ++k) {
-        const Label from = other.factors[i].labels[k], to = a.labels[k];
-        if (from != to && from != kNoLabel && to != kNoLabel && !contains(sum.output, from) &&
-            !contains(sum.output, to) && !contains(labels_of(other.factors), to))
-          rename(other, from, to);
-      }
-    }
-}
-
-// coefficient * scale * node, where scale and node may be missing.
-Expr weighted(Tape& tape, double coefficient, Expr scale, const Factor* factor) {
-  Expr e = factor == nullptr ? Expr{} : factor->node;
-  if (scale) e = e ? scale * e : scale;
-  if (!e) return constant(tape, coefficient);
-  return coefficient == 1 ? e : coefficient * e;
-}
-
-}  // namespace
-
-bool join(Form& sum, const Form& term, double sign) {
-  if (sum.factors.empty() || !sum.half.empty() || !term.half.empty() ||
-      sum.output.size() != term.output.size())
-    return false;
-  Form other = term;
-  for (std::size_t i = 0; i < sum.output.size(); ++i) {
-    if ((sum.output[i] == kNoLabel) != (other.output[i] == kNoLabel)) return false;
-    if (sum.output[i] != kNoLabel) rename(other, other.output[i], sum.output[i]);
-  }
-  match_labels(sum, other);
-  // Takes away what both have; one factor over the same labels may be left on each side.
-  std::vector<Factor> common, mine = sum.factors;
-  for (const Factor& f : other.factors) {
-    const auto same = std::ranges::find(mine, f);
-    if (same == mine.end()) continue;
-    common.push_back(f);
-    mine.erase(same);
-  }
-  std::vector<Factor> theirs = other.factors;
-  for (const Factor& f : common) theirs.erase(std::ranges::find(theirs, f));
-  if (mine.size() > 1 || theirs.size() > 1) return false;
-  const double a = sum.coefficient, b = sign * other.coefficient;
-  const Factor* left = mine.empty() ? nullptr : &mine[0];
-  const Factor* right = theirs.empty() ? nullptr : &theirs[0];
-  const bool same_scale = sum.scale == other.scale;
-  if (left == nullptr && right == nullptr && same_scale) {
-    sum.coefficient = a + b;
-    return true;
-  }
-  if (left != nullptr && right != nullptr && left->labels != right->labels) return false;
-  std::vector<Label> labels;
-  if (left != nullptr || right != nullptr) labels = (left != nullptr ? left : right)->labels;
-  // A label that only one side has must stay with the other as well.
-  for (const Label l : labels)
-    if (l != kNoLabel && (left == nullptr || right == nullptr) && !contains(labels_of(common), l))
-      return false;
-  for (const Factor* f : {left, right})
-    if (f != nullptr && is_identity(*f)) return false;
-  Tape& tape = *sum.factors[0].node.tape;
-  Expr joined;
-  if (same_scale && left != nullptr && right != nullptr && (a == b || a == -b)) {
-    joined = a == b ? left->node + right->node : left->node - right->node;
-  } else if (same_scale) {
-    joined = weighted(tape, a, {}, left) + weighted(tape, b, {}, right);
-    sum.coefficient = 1;
-  } else {
-    joined = weighted(tape, a, sum.scale, left) + weighted(tape, b, other.scale, right);
-    sum.coefficient = 1;
-    sum.scale = Expr{};
-  }
-  // Where it stood, so that the factors keep the order of the layers.
-  if (left == nullptr)
-    sum.factors.insert(sum.factors.begin(), {joined, labels});
-  else
-    std::ranges::find(sum.factors, *left)->node = joined;
-  return true;
 }
 
 }  // namespace jacquard::algebra

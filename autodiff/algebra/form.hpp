@@ -48,6 +48,9 @@ struct Form {
 };
 
 bool is_identity(const Factor& factor);
+// An identity matrix with one side split into several axes: it ties labels g, p to the label k that
+// counts all pairs of them.
+bool is_tie(const Factor& factor);
 bool contains(const std::vector<Label>& labels, Label label);
 
 // All labels of the factors, each once, in order of appearance.
@@ -56,8 +59,12 @@ std::vector<Label> labels_of(const std::vector<Factor>& factors);
 void rename(Form& form, Label from, Label to);
 
 // Uses identities up: delta[j,k] with j summed over renames j to k everywhere, and what
-// nothing else depends on counts its size.
+// nothing else depends on counts its size. Ties are used up in the same way.
 void eliminate_identities(Form& form, const Labels& labels);
+
+// To be called when labels were taken out of the output: they are summed over from now on. One that
+// no factor has counts its size; one that the half has is shared by both of its copies.
+void close(Form& form, const std::vector<Label>& before, const Labels& labels);
 
 // Gives the labels that are summed over fresh names, so that two forms can be multiplied.
 void refresh_inner(Form& form, Labels& labels);
@@ -70,12 +77,7 @@ void merge_factors(Form& form);
 void put_in_chain_order(Form& form);
 
 // The square of a form without a half. Without inner labels its factors are squared one by one;
-// with inner ones they become the half of a doubled network.
+// with inner ones they become the half of a doubled network. An identity is its own square.
 Form squared(const Form& form);
-
-// Adds sign * term to `sum` where the two differ in one factor over the same labels at most: u*W -
-// t*W = (u - t)*W, so that nothing is lost where u is near t. False, with nothing changed, where
-// they do not fit.
-bool join(Form& sum, const Form& term, double sign);
 
 }  // namespace jacquard::algebra

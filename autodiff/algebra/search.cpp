@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <limits>
 #include <unordered_map>
 
@@ -17,7 +18,7 @@ constexpr double kImpossible = std::numeric_limits<double>::infinity();
 
 // Up to this many factors all parts are tried; beyond it only runs of neighbours, in the order in
 // which the factors stand: that of the layers.
-constexpr std::size_t kAllParts = 10;
+constexpr std::size_t kAllParts = 10, kAllPartsOfEstimates = 6;
 
 Mask bit(std::size_t i) { return Mask{1} << i; }
 Mask first_bits(std::size_t count) { return count == kMaskBits ? ~Mask{0} : bit(count) - 1; }
@@ -51,7 +52,8 @@ struct Step {
 
 class Search {
  public:
-  Search(const Form& form, const Labels& labels) {
+  Search(const Form& form, const Labels& labels, bool whole_half, std::size_t all_parts)
+      : all_parts_(all_parts), whole_half_(whole_half) {
     for (const auto* factors : {&form.half, &form.factors})
       for (const Factor& f : *factors) {
         Mask mask = 0;
@@ -77,8 +79,8 @@ class Search {
     const Mask all = first_bits(count_);
     const Step& best = two(all);
     Found found;
-    if (best.weighted == kImpossible) return found;
     found.weighted_flops = best.weighted;
+    if (best.weighted == kImpossible) return found;
     found.value_flops = best.value;
     found.order = tree(all, true);
     return found;
@@ -125,7 +127,7 @@ class Search {
   // Calls visit(a, b) for the ways to split a part in two.
   template <class Visit>
   void splits(Mask part, const Visit& visit) const {
-    if (count_ <= kAllParts) {
+    if (count_ <= all_parts_) {
       const Mask lowest = part & (~part + 1), others = part & ~lowest;
       for (Mask sub = others; sub != 0; sub = (sub - 1) & others) visit(part & ~sub, sub);
       return;
@@ -190,10 +192,11 @@ class Search {
       offer(best, one(part), none, flops * (both.mirrored != 0 ? 3 : 1.5), flops, Order::kSquare,
             part, 0);
     }
-    if (!is_single(part))
+    if (!is_single(part) && !(whole_half_ && half_only))
       splits(part, [&](Mask a, Mask b) {
+        if (whole_half_ && (a & half_) != 0 && (b & half_) != 0) return;
         for (int turn = 0; turn < 2; ++turn, std::swap(a, b)) {
-          if ((b & ~half_) == 0) sandwich(best, a, b);
+          if ((b & ~half_) == 0 && !whole_half_) sandwich(best, a, b);
           if (turn == 0) {
             const Step &left = two(a), &right = two(b);
             const Open together = left.open | right.open;
@@ -256,15 +259,34 @@ class Search {
   std::vector<double> sizes_;
   std::vector<Mask> element_labels_;
   std::size_t count_ = 0;
+  std::size_t all_parts_;
+  bool whole_half_;
   Mask half_ = 0, output_ = 0, inner_ = 0;
   std::unordered_map<Mask, Step, MaskHash> one_, two_;
 };
 
 }  // namespace
 
-Found find_order(const Form& form, const Labels& labels) {
-  Search search(form, labels);
+Found find_order(const Form& form, const Labels& labels, bool whole_half) {
+  Search search(form, labels, whole_half, kAllParts);
   return search.fits() ? search.run() : Found{};
+}
+
+double estimated_flops(const Form& form, const Labels& labels) {
+  Search search(form, labels, false, kAllPartsOfEstimates);
+  return search.fits() ? search.run().weighted_flops : kImpossible;
+}
+
+bool takes_half_apart(const Order& order) {
+  int squares = 0, sandwiches = 0;
+  const std::function<void(const Order&)> count = [&](const Order& o) {
+    squares += o.kind == Order::kSquare ? 1 : 0;
+    sandwiches += o.kind == Order::kSandwich ? 1 : 0;
+    if (o.left) count(*o.left);
+    if (o.right) count(*o.right);
+  };
+  count(order);
+  return squares > 1 || sandwiches > 0;
 }
 
 }  // namespace jacquard::algebra

@@ -35,7 +35,13 @@ struct Found {
   double weighted_flops = 0;  // of value and gradient: what was minimised
 };
 
-// No order where the form has more factors or labels than the search takes (128).
-Found find_order(const Form& form, const Labels& labels);
+// No order where the form has more factors or labels than the search takes (128). With `whole_half`
+// the half is formed as a whole before it is squared: no Gram matrices, whose terms may cancel.
+Found find_order(const Form& form, const Labels& labels, bool whole_half = false);
+// The work alone, estimated where the search would be long.
+double estimated_flops(const Form& form, const Labels& labels);
+
+// Is the half taken apart, so that sums of terms of both signs stand for a sum of squares?
+bool takes_half_apart(const Order& order);
 
 }  // namespace jacquard::algebra

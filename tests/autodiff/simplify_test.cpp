@@ -254,6 +254,8 @@ TEST_CASE("simplified: sums over identity matrices count their ones") {
                                                       {contract("ab,bc->", {one, one}), 3},
                                                       {sum(wide), 6},
                                                       {sum(square(one)), 3},
+                                                  {sum(reshape(one, Shape{9})), 3},
+                                                  {sum(square(reshape(wide, Shape{2, 9}))), 6},
                                                       {sum(-reshape(one, Shape{1, 3, 3})), -3}};
   for (const auto& [e, value] : cases)
     CHECK(static_cast<double>(evaluate<Quad>(simplified(e))[0]) == value);

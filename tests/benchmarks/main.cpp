@@ -5,15 +5,23 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "autodiff/error.hpp"
 #include "tests/benchmarks/harness.hpp"
 
 namespace {
 
-using jacquard::benchmarks::Row;
+using namespace jacquard::benchmarks;
+
+std::vector<Workload> all_workloads() {
+  std::vector<Workload> all;
+  for (const auto& family : {training_steps(), jacobian_penalties(), rewriting()})
+    all.insert(all.end(), family.begin(), family.end());
+  return all;
+}
 
 nlohmann::ordered_json to_json(const std::vector<Row>& rows) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Row& r : rows)
+  for (const Row& r : rows) {
     list.push_back({{"workload", r.workload},
                     {"variant", r.variant},
                     {"batch", r.batch},
@@ -21,14 +29,34 @@ nlohmann::ordered_json to_json(const std::vector<Row>& rows) {
                     {"implementation", r.implementation},
                     {"median_us", r.median_us},
                     {"ratio", r.ratio}});
+    if (r.arena_bytes > 0) list.back()["arena_bytes"] = r.arena_bytes;
+  }
   return list;
 }
 
 void print(const Row& r) {
-  std::printf("%-4s %5lld %2d  %-12s %12.1f us %8.3f  %s\n", r.workload.c_str(),
+  std::printf("%-4s %5lld %2d  %-9s %12.1f us %9.4f ", r.workload.c_str(),
               static_cast<long long>(r.batch), r.threads, r.implementation.c_str(), r.median_us,
-              r.ratio, r.variant.c_str());
+              r.ratio);
+  if (r.arena_bytes > 0)
+    std::printf("%9.1f MB", static_cast<double>(r.arena_bytes) / 1e6);
+  else
+    std::printf("%12s", "");
+  std::printf("  %s\n", r.variant.c_str());
   std::fflush(stdout);
+}
+
+std::vector<Row> run(const std::string& filter, const std::vector<int>& threads, double seconds) {
+  std::vector<Row> rows;
+  for (const Workload& workload : all_workloads()) {
+    if (!workload.name.starts_with(filter)) continue;
+    for (const int t : threads)
+      for (const Row& row : time_workload(workload, t, seconds)) {
+        print(row);
+        rows.push_back(row);
+      }
+  }
+  return rows;
 }
 
 }  // namespace
@@ -42,17 +70,15 @@ int main(int argc, char** argv) {
   app.add_option("--threads", threads, "number of threads; without it both 1 and 2")
       ->check(CLI::Range(1, 64));
   app.add_option("--json", file, "also write the rows to this file");
-  app.add_option("--seconds", seconds, "time spent on each row")->check(CLI::PositiveNumber);
+  app.add_option("--seconds", seconds, "time spent on each workload")->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Row> rows;
-  for (const auto& workload : jacquard::benchmarks::training_steps()) {
-    if (!workload.name.starts_with(filter)) continue;
-    for (const int t : threads > 0 ? std::vector<int>{threads} : std::vector<int>{1, 2})
-      for (const Row& row : jacquard::benchmarks::time_workload(workload, t, seconds)) {
-        print(row);
-        rows.push_back(row);
-      }
+  try {
+    rows = run(filter, threads > 0 ? std::vector<int>{threads} : std::vector<int>{1, 2}, seconds);
+  } catch (const jacquard::Error& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
   }
   if (!file.empty()) {
     std::ofstream out(file);
