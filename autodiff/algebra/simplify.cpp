@@ -27,6 +27,7 @@ class Simplifier {
     for (const NodeId id : ancestors(tape_, roots))
       if (!reader_.read(id)) values_[id] = copy(id);
     for (const Expr& root : roots) result_.roots.push_back(value(root.id));
+    result_.labels = reader_.labels();
     return std::move(result_);
   }
 
@@ -34,12 +35,14 @@ class Simplifier {
   // The node itself, written out where it was kept as forms.
   Expr value(NodeId id) {
     if (const auto it = values_.find(id); it != values_.end()) return it->second;
-    Expr e = written(*reader_.find(id), tape_.node(id).shape);
+    Expr e = written(id);
     if (!e) e = copy(id);
     return values_[id] = e;
   }
 
-  Expr written(const algebra::Alternatives& all, const Shape& shape) {
+  Expr written(NodeId id) {
+    const algebra::Alternatives& all = *reader_.find(id);
+    const Shape shape = tape_.node(id).shape;
     const Sum* best = &all[0];
     if (all.size() > 1)
       best = &*std::ranges::min_element(
@@ -61,6 +64,7 @@ class Simplifier {
     }
     if (conditional && std::ranges::all_of(terms, [](Expr e) { return bool(e); }))
       result_.conditions.push_back({add_all(terms), total});
+    result_.rewritten.push_back({tape_.expr(id), total, *best});
     return total;
   }
 

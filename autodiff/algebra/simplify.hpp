@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "autodiff/algebra/sums.hpp"
 #include "autodiff/tape.hpp"
 
 namespace jacquard {
@@ -16,9 +17,17 @@ struct Condition {
   Expr value;
 };
 
+// A structured node that was needed as it is, and what it was written as.
+struct Rewritten {
+  Expr before, after;
+  algebra::Sum sum;  // what it is, before an order was chosen
+};
+
 struct Simplified {
   std::vector<Expr> roots;
   std::vector<Condition> conditions;
+  std::vector<Rewritten> rewritten;
+  algebra::Labels labels;  // of the sums
 };
 
 enum class Care {
