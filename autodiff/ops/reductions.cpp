@@ -158,6 +158,70 @@ constinit const Op top_k_op{
         },
 };
 
+// How many rows of its last axis a tensor has.
+std::int64_t rows_of(const Shape& shape) {
+  std::int64_t rows = 1;
+  for (int i = 0; i + 1 < shape.rank(); ++i) rows *= shape[i];
+  return rows;
+}
+
+template <class T>
+void softmax_of_row(const T* x, std::int64_t n, T* out) {
+  T largest = x[0];
+  for (std::int64_t i = 1; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
+  // A shift that is not finite would make NaN of every number.
+  const T shift = number::is_finite(largest) ? largest : T(0);
+  T total(0);
+  for (std::int64_t i = 0; i < n; ++i) {
+    out[i] = number::exp(x[i] - shift);
+    total += out[i];
+  }
+  for (std::int64_t i = 0; i < n; ++i) out[i] /= total;
+}
+
+// p (g - sum(p g)), so written that no digit is lost where one p is nearly 1: with m the mask of
+// the largest and c = p - m, whose entry at the largest is minus the sum of the others,
+// p g - S m - S c with S = sum(p g). For row r of a Jacobian that is p_r (delta - m - c), where
+// delta and m cancel exactly.
+std::vector<Expr> softmax_derivative(const Call& call, Expr g) {
+  const Expr p = call.out, zero = constant(*g.tape, 0.0);
+  const Expr winner = top_k(p, 1), others = where(winner, zero, p);
+  const Expr c = where(winner, -sum(others, {-1}, true), others);
+  const Expr weighted = p * g, total = sum(weighted, {-1}, true);
+  return {weighted - total * winner - total * c};
+}
+
+constinit const Op softmax_op{
+    .name = "softmax",
+    .shape =
+        [](const Op&, std::span<const Shape* const> in, const Attributes&) {
+          const int rank = in[0]->rank();
+          if (rank == 0 || ((*in[0])[rank - 1] == 0 && rows_of(*in[0]) > 0))
+            throw ShapeError(cat("softmax: no elements to sum over in ", *in[0]));
+          return *in[0];
+        },
+    .derivative = softmax_derivative,
+    .kernel = kernel([](const auto& c) {
+      if (c.shape.size() == 0) return;
+      const std::int64_t n = c.shape[c.shape.rank() - 1], rows = c.shape.size() / n;
+      loops::pieces(c.context.pool, rows, std::max<std::int64_t>(1, loops::kGrain / n),
+                    [&](std::int64_t a, std::int64_t b) {
+                      for (std::int64_t r = a; r < b; ++r)
+                        softmax_of_row(c.in[0].data + r * n, n, c.out + r * n);
+                    });
+    }),
+    .examples =
+        [](const ExampleCall& call) {
+          return call.axes[0] == call.shape.rank() - 1 ? kMixes : call.axes[0];
+        },
+    .batch = same_batched,
+    .samples =
+        [] {
+          return std::vector<Sample>{
+              {{{2, 5}}, {}}, {{{3, 2, 4}}, {}}, {{{4}}, {}}, {{{3, 1}}, {}}};
+        },
+};
+
 Expr reduce_with(const Op& op, Expr x, const Axes& axes, bool keepdims) {
   const std::string name(op.name);
   const int rank = x.shape().rank();
@@ -218,8 +282,11 @@ Expr logsumexp(Expr x, const Axes& axes, bool keepdims) {
 }
 
 Expr softmax(Expr x, std::int64_t axis) {
-  const Expr e = exp(x - safe_shift("softmax", x, {axis}));
-  return e / sum(e, {axis}, true);
+  const int rank = x.shape().rank(), at = normal_axis("softmax", axis, rank);
+  Axes order;  // exchanges the axis with the last one, and is its own inverse
+  for (int i = 0; i < rank; ++i) order.push_back(i == at ? rank - 1 : i == rank - 1 ? at : i);
+  const Expr last = transpose(x, order);
+  return transpose(last.tape->append(softmax_op, {last}), order);
 }
 
 Expr log_softmax(Expr x, std::int64_t axis) {
@@ -243,7 +310,7 @@ Expr norm(Expr x) {
 Expr top_k(Expr x, std::int64_t k) { return x.tape->append(top_k_op, {x}, {{"k", k}}); }
 
 std::span<const Op* const> reduction_ops() {
-  static constexpr std::array kOps = {&sum_op, &max_op, &min_op, &top_k_op};
+  static constexpr std::array kOps = {&sum_op, &max_op, &min_op, &top_k_op, &softmax_op};
   return kOps;
 }
 

@@ -310,7 +310,7 @@ TEST_CASE("ops that mix examples are refused by name, with the way out") {
     CHECK_MESSAGE(text.find(cat("op '", op, "' (")) != text.npos, op, ": ", text);
   };
   names(matmul(x, transpose(x)), x, "contract");
-  names(softmax(x, 0), x, "max");
+  names(softmax(x, 0), x, "softmax");
   names(x * sum(exp(x), {0}), x, "sum");
   names(x / max(x), x, "max");
   names(reshape(reshape(x, Shape{2, 6}), Shape{3, 4}), x, "reshape");

@@ -130,6 +130,11 @@ TEST_CASE("structured kernels are exact, or within the conditioning of their sum
       const Expr out = call.apply(operands.in);
       const Tensor<Quad> exact = evaluate<Quad>(out, operands.feed);
       CAPTURE(call.name);
+      if (op->name == "softmax") {  // exp of a rounded difference, a sum and a division
+        CHECK_LE(worst_ulp<float>(out, operands.feed, exact), 4);
+        CHECK_LE(worst_ulp<double>(out, operands.feed, exact), 4);
+        continue;
+      }
       if (!sums.contains(op->name)) {
         CHECK(evaluate<float>(out, testing::cast<float>(operands.feed)) ==
               jacquard::cast<float>(exact));

@@ -58,9 +58,9 @@ std::vector<Refused> refused_calls() {
        },
        "max: no elements to choose from in [2, 0]"},
       {"min", [] { return min(in({}), {0}); }, "min: axis 0 does not exist in a tensor of rank 0"},
-      {"max", [] { return softmax(in({})); },
+      {"softmax", [] { return softmax(in({})); },
        "softmax: axis -1 does not exist in a tensor of rank 0"},
-      {"max",
+      {"softmax",
        [] {
          return softmax(in({2, 0}));
        },
