@@ -220,8 +220,13 @@ std::optional<Sum> with_formed_factor(Tape& tape, const Split& s, double formed_
 }  // namespace
 
 void add_term(Sum& sum, const Form& term, Labels& labels) {
+  // Terms of one sign stay apart where one of the other sign is there: each may nearly cancel it,
+  // and then what the rest of them leaves would be lost in their sum.
+  const bool both_signs = std::ranges::any_of(
+      sum.terms, [&](const Form& t) { return t.coefficient * term.coefficient < 0; });
   for (Form& there : sum.terms)
-    if (join(there, term, labels)) return;
+    if ((!both_signs || there.coefficient * term.coefficient < 0) && join(there, term, labels))
+      return;
   sum.terms.push_back(term);
 }
 

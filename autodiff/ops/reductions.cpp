@@ -179,16 +179,15 @@ void softmax_of_row(const T* x, std::int64_t n, T* out) {
   for (std::int64_t i = 0; i < n; ++i) out[i] /= total;
 }
 
-// p (g - sum(p g)), so written that no digit is lost where one p is nearly 1: with m the mask of
-// the largest and c = p - m, whose entry at the largest is minus the sum of the others,
-// p g - S m - S c with S = sum(p g). For row r of a Jacobian that is p_r (delta - m - c), where
-// delta and m cancel exactly.
+// p (g - sum(p g)), so written that no digit is lost where one p is nearly 1. With m the mask of the
+// largest and c = p - m, whose entry at the largest is minus the sum of the others, it is
+// c g - m sum(c g) - c sum(p g): every term is as small as the result.
 std::vector<Expr> softmax_derivative(const Call& call, Expr g) {
   const Expr p = call.out, zero = constant(*g.tape, 0.0);
-  const Expr winner = top_k(p, 1), others = where(winner, zero, p);
-  const Expr c = where(winner, -sum(others, {-1}, true), others);
-  const Expr weighted = p * g, total = sum(weighted, {-1}, true);
-  return {weighted - total * winner - total * c};
+  const Expr m = top_k(p, 1), others = where(m, zero, p);
+  const Expr c = where(m, -sum(others, {-1}, true), others);
+  const Expr moved = c * g;
+  return {moved - m * sum(moved, {-1}, true) - c * sum(p * g, {-1}, true)};
 }
 
 constinit const Op softmax_op{
