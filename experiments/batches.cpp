@@ -6,15 +6,11 @@
 
 namespace jacquard::experiments {
 
-BatchFeeder::BatchFeeder(const DataSet& data, std::int64_t batch, Plan<float>& plan)
-    : batch_(batch) {
-  for (const auto& [name, array] : data.arrays) {
-    if (!plan.has_input(name)) continue;
-    const std::int64_t row = array.size() / std::max<std::int64_t>(1, array.shape[0]);
-    arrays_.push_back(
-        {name, &array, row, std::vector<float>(static_cast<std::size_t>(batch * row))});
-    plan.bind_constant(name, arrays_.back().buffer);
-  }
+std::span<const float> BatchFeeder::add(const std::string& name, const Tensor<float>& array) {
+  const std::int64_t row = array.size() / std::max<std::int64_t>(1, array.shape[0]);
+  arrays_.push_back(
+      {name, &array, row, std::vector<float>(static_cast<std::size_t>(batch_ * row))});
+  return arrays_.back().buffer;
 }
 
 void BatchFeeder::gather(std::span<const std::int64_t> examples) {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "autodiff/interpreter.hpp"
-#include "autodiff/plan.hpp"
 #include "experiments/data.hpp"
 
 namespace jacquard::experiments {
@@ -16,7 +15,11 @@ class BatchFeeder {
  public:
   // Buffers for `batch` examples of every array of the set that the plan reads. The plan is bound
   // to them; the set must outlive the feeder.
-  BatchFeeder(const DataSet& data, std::int64_t batch, Plan<float>& plan);
+  template <class AnyPlan>
+  BatchFeeder(const DataSet& data, std::int64_t batch, AnyPlan& plan) : batch_(batch) {
+    for (const auto& [name, array] : data.arrays)
+      if (plan.has_input(name)) plan.bind_constant(name, add(name, array));
+  }
 
   // Copies the examples with these numbers; as many as the batch has.
   void gather(std::span<const std::int64_t> examples);
@@ -25,6 +28,9 @@ class BatchFeeder {
   void add_to(Feed<float>& feed) const;
 
  private:
+  // Memory for a batch of the array.
+  std::span<const float> add(const std::string& name, const Tensor<float>& array);
+
   struct Array {
     std::string name;
     const Tensor<float>* source;

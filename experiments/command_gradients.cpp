@@ -4,10 +4,9 @@
 #include <ostream>
 #include <set>
 
-#include "autodiff/algebra/simplify.hpp"
 #include "autodiff/closest.hpp"
 #include "autodiff/gradient.hpp"
-#include "autodiff/plan.hpp"
+#include "autodiff/guarded_plan.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/failure.hpp"
 #include "experiments/file.hpp"
@@ -134,6 +133,7 @@ std::map<std::string, Shape> input_shapes(const Spec& spec, const NamedArrays<T>
 struct Wanted {
   std::vector<std::string> names;
   std::vector<Expr> values;
+  std::vector<Condition> conditions;
 
   void add(std::string name, Expr value) {
     names.push_back(std::move(name));
@@ -141,27 +141,34 @@ struct Wanted {
   }
 };
 
-Wanted wanted_of(const Recording& r, Talk& talk) {
+Wanted wanted_of(const Recording& r, Care care) {
+  Wanted written;
+  written.add("cost", r.cost);
+  for (const RecordedTerm& t : r.terms) written.add("terms/" + t.name, t.value);
+  for (const auto& [name, value] : r.monitors) written.add("monitor/" + name, value);
+  Simplified s = simplify(written.values, care);
   Wanted wanted;
-  wanted.add("cost", r.cost);
-  for (const RecordedTerm& t : r.terms) wanted.add("terms/" + t.name, t.value);
+  wanted.conditions = std::move(s.conditions);
+  const std::size_t terms = 1 + r.terms.size();
+  for (std::size_t i = 0; i < terms; ++i) wanted.add(written.names[i], s.roots[i]);
   const std::vector<Expr>& parameters = r.parameters();
-  if (!parameters.empty()) {
-    const std::vector<Expr> gradients = gradient(simplified(r.cost), parameters, Unused::kZero);
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const std::string& name = input_name(r.tape->node(parameters[i]));
-      wanted.add("grad/" + name, gradients[i]);
-      const auto depends = dependents(*r.tape, std::span(&parameters[i], 1), r.cost.id);
-      if (!depends[static_cast<std::size_t>(r.cost.id)])
-        talk.warn(cat("the cost does not depend on parameter '", name, "'; its gradient is 0"));
-    }
-  }
-  for (const auto& [name, value] : r.monitors) wanted.add("monitor/" + name, value);
+  const std::vector<Expr> gradients =
+      parameters.empty() ? std::vector<Expr>{} : gradient(s.roots[0], parameters, Unused::kZero);
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    wanted.add("grad/" + input_name(r.tape->node(parameters[i])), gradients[i]);
+  for (std::size_t i = terms; i < s.roots.size(); ++i) wanted.add(written.names[i], s.roots[i]);
   return wanted;
 }
 
+void warn_of_unused(const Recording& r, Talk& talk) {
+  for (const Expr& p : r.parameters())
+    if (!dependents(*r.tape, std::span(&p, 1), r.cost.id)[static_cast<std::size_t>(r.cost.id)])
+      talk.warn(cat("the cost does not depend on parameter '", input_name(r.tape->node(p)),
+                    "'; its gradient is 0"));
+}
+
 template <class T>
-void bind_parameters(Plan<T>& plan, const Spec& spec, NamedArrays<T>& arrays,
+void bind_parameters(GuardedPlan<T>& plan, const Spec& spec, NamedArrays<T>& arrays,
                      const fs::path& path) {
   for (const models::Parameter& p : spec.model.parameters) {
     const NamedArray<T>* array = find(arrays, p.name);
@@ -193,12 +200,17 @@ int evaluate_gradients(const GradientsCommand& command, LoadedSpec& loaded, Talk
   const Recording r =
       record(spec, input_shapes(spec, data, command.data), batch, loaded.problems());
   loaded.problems().throw_if_any();
-  const Wanted wanted = wanted_of(r, talk);
+  const Wanted wanted = wanted_of(r, Care::kFast);
+  warn_of_unused(r, talk);
 
   ThreadPool pool(command.threads);
   PlanOptions options;
   options.memory_limit = spec.memory_limit;
-  Plan<T> plan(*r.tape, Program{wanted.values, {}, {}}, pool, options);
+  const auto write = [&r](Care care) {
+    Wanted w = wanted_of(r, care);
+    return ConditionalProgram{{w.values, {}, {}}, w.conditions};
+  };
+  GuardedPlan<T> plan(*r.tape, write, pool, options);
   bind_parameters(plan, spec, parameters, command.parameters);
   for (const auto& a : data) plan.bind_constant(a.name, a.values.data);
   const T epoch = static_cast<T>(command.epoch), step = static_cast<T>(command.step);

@@ -28,16 +28,18 @@ Monitor::Monitor(const Spec& spec, const std::map<std::string, Shape>& inputs, c
 void Monitor::add_part(const Spec& spec, const std::map<std::string, Shape>& inputs,
                        const DataSet& data, std::int64_t first, std::int64_t count,
                        std::int64_t batch, Values& values, ThreadPool& pool, Problems& problems) {
-  const Recording recording = record(spec, inputs, batch, problems);
+  Part part{first, count, batch, record(spec, inputs, batch, problems), nullptr, nullptr};
   problems.throw_if_any();
-  Program program;
-  for (const RecordedTerm& t : recording.terms) program.outputs.push_back(t.value);
-  for (const auto& [name, e] : recording.monitors) program.outputs.push_back(e);
-  program.outputs = simplified(program.outputs);
+  std::vector<Expr> measured;
+  for (const RecordedTerm& t : part.recording.terms) measured.push_back(t.value);
+  for (const auto& [name, e] : part.recording.monitors) measured.push_back(e);
   PlanOptions options;
   options.memory_limit = spec.memory_limit;
-  Part part{first, count, batch,
-            std::make_unique<Plan<float>>(*recording.tape, program, pool, options), nullptr};
+  const auto write = [measured](Care care) {
+    Simplified s = simplify(measured, care);
+    return ConditionalProgram{{s.roots, {}, {}}, s.conditions};
+  };
+  part.plan = std::make_unique<GuardedPlan<float>>(*part.recording.tape, write, pool, options);
   values.bind_to(*part.plan);
   part.plan->bind_constant("epoch", std::span<const float>(&epoch_, 1));
   part.plan->bind_constant("step", std::span<const float>(&step_, 1));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "autodiff/guarded_plan.hpp"
 #include "experiments/batches.hpp"
 #include "experiments/data.hpp"
 #include "experiments/recording.hpp"
@@ -37,7 +38,8 @@ class Monitor {
  private:
   struct Part {
     std::int64_t first, count, batch;  // examples from `first`, in batches
-    std::unique_ptr<Plan<float>> plan;
+    Recording recording;
+    std::unique_ptr<GuardedPlan<float>> plan;
     std::unique_ptr<BatchFeeder> feeder;
   };
   void add_part(const Spec& spec, const std::map<std::string, Shape>& inputs, const DataSet& data,

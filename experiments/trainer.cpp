@@ -6,9 +6,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "autodiff/algebra/simplify.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/gradient.hpp"
+#include "autodiff/guarded_plan.hpp"
 #include "autodiff/print.hpp"
 #include "autodiff/products.hpp"
 #include "experiments/divergence.hpp"
@@ -34,7 +34,7 @@ double seconds_since(Clock::time_point start) {
 // The plan of one training step, with the memory it is bound to.
 struct Step {
   Recording recording;
-  std::optional<Plan<float>> plan;
+  std::optional<GuardedPlan<float>> plan;
   std::optional<BatchFeeder> feeder;
   float epoch = 0, number = 0;
 };
@@ -115,22 +115,27 @@ class Training {
   }
 
   void make_step() {
-    Recording& r = step_.recording;
-    const std::vector<Expr> parameters = r.parameters();
-    const Expr cost = simplified(r.cost);
-    const std::vector<Expr> gradients = gradients_of(cost, parameters);
-    const nn::OptimizerStep optimizer =
-        nn::optimizer_step(train_.optimizer, parameters, gradients, r.rate, r.step());
-    for (const nn::StateVariable& s : optimizer.state)
-      values_.add(s.name, Tensor<float>(s.shape, static_cast<float>(s.initial)));
-    Program program{{cost}, optimizer.updates, {cost}};
     PlanOptions plan_options;
     plan_options.memory_limit = spec_.memory_limit;
-    step_.plan.emplace(*r.tape, program, pool_, plan_options);
+    const auto write = [this](Care care) { return step_program(care); };
+    step_.plan.emplace(*step_.recording.tape, write, pool_, plan_options);
     values_.bind_to(*step_.plan);
     step_.plan->bind_constant("epoch", std::span<const float>(&step_.epoch, 1));
     step_.plan->bind_constant("step", std::span<const float>(&step_.number, 1));
     step_.feeder.emplace(data_.train, train_.batch, *step_.plan);
+  }
+
+  ConditionalProgram step_program(Care care) {
+    const Recording& r = step_.recording;
+    const std::vector<Expr> parameters = r.parameters();
+    const Simplified s = simplify({r.cost}, care);
+    const Expr cost = s.roots[0];
+    const nn::OptimizerStep optimizer = nn::optimizer_step(
+        train_.optimizer, parameters, gradients_of(cost, parameters), r.rate, r.step());
+    for (const nn::StateVariable& v : optimizer.state)
+      if (!values_.contains(v.name))
+        values_.add(v.name, Tensor<float>(v.shape, static_cast<float>(v.initial)));
+    return {{{cost}, optimizer.updates, {cost}}, s.conditions};
   }
 
   // What the tape refuses to differentiate is the spec's to mend.
@@ -223,6 +228,7 @@ class Training {
           return code;
         }
       }
+      tell_of_care(epoch);
       const std::string summary = monitor(epoch, start);
       save("last", epoch);
       progress.epoch_done(summary);
@@ -237,6 +243,16 @@ class Training {
     const bool finite = step_.plan->run(spec_.seed, step_number_);
     if (finite) ++step_number_;
     return finite;
+  }
+
+  // Once: it means that the training is slower than it looks, and right.
+  void tell_of_care(std::int64_t epoch) {
+    const std::int64_t steps = step_.plan->careful_runs();
+    if (steps == 0 || told_of_care_) return;
+    told_of_care_ = true;
+    talk_.say(cat("terms of the cost nearly cancelled in ", steps, " of ", step_number_,
+                  " steps up to epoch ", epoch,
+                  "; such steps are made in a form that keeps the digits, and takes longer"));
   }
 
   void report_divergence(std::int64_t epoch, std::int64_t batch) {
@@ -326,6 +342,7 @@ class Training {
   std::vector<std::pair<std::string, std::unique_ptr<Monitor>>> monitors_;
   RunFolder* folder_ = nullptr;
   std::uint64_t step_number_ = 0;
+  bool told_of_care_ = false;
   std::vector<std::pair<std::string, double>> latest_;
   std::vector<std::vector<std::pair<std::string, double>>> history_;  // one entry per epoch
   double latest_cost_ = 0, best_cost_ = std::numeric_limits<double>::infinity();

@@ -9,10 +9,6 @@ void Values::add(const std::string& name, Tensor<float> value) {
     throw InternalError(cat("values: '", name, "' is there already"));
 }
 
-void Values::bind_to(Plan<float>& plan) {
-  for (auto& [name, value] : values_) plan.bind(name, std::span<float>(value.data));
-}
-
 std::string Values::checkpoint(std::int64_t epoch, std::uint64_t step) const {
   SafeTensors content;
   for (const auto& [name, value] : values_) content.tensors.push_back({name, value});

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 #include <limits>
 #include <unordered_map>
 
@@ -278,15 +277,8 @@ double estimated_flops(const Form& form, const Labels& labels) {
 }
 
 bool takes_half_apart(const Order& order) {
-  int squares = 0, sandwiches = 0;
-  const std::function<void(const Order&)> count = [&](const Order& o) {
-    squares += o.kind == Order::kSquare ? 1 : 0;
-    sandwiches += o.kind == Order::kSandwich ? 1 : 0;
-    if (o.left) count(*o.left);
-    if (o.right) count(*o.right);
-  };
-  count(order);
-  return squares > 1 || sandwiches > 0;
+  return !order.mirrored.empty() || (order.left && takes_half_apart(*order.left)) ||
+         (order.right && takes_half_apart(*order.right));
 }
 
 }  // namespace jacquard::algebra
