@@ -4,8 +4,19 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace jacquard {
+
+// How to cut a product of T into thin parts that cost little more than the whole: oneDNN is fast
+// on tall narrow ones, OpenBLAS on flat wide ones.
+#ifdef JACQUARD_HAS_ONEDNN
+template <class T>
+constexpr bool kTallParts = std::is_same_v<T, float>;
+#else
+template <class T>
+constexpr bool kTallParts = false;
+#endif
 
 // c [m, n] = alpha op(a) op(b) + beta c, row-major, leading dimensions in elements, all sizes at
 // least 1. Throws Error if the library cannot get memory.

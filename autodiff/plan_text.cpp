@@ -32,7 +32,16 @@ std::string memory_refusal(const Tape& tape, std::vector<PlanLine> lines, std::i
   for (std::size_t i = 0; i < std::min<std::size_t>(3, lines.size()); ++i)
     text += cat("\n  ", node_text(tape, lines[i].id), "  ",
                 with_prefix(static_cast<double>(size(lines[i]) * bytes_per_number), "B"));
-  return text;
+  // One matrix per example is what a Jacobian takes that no contraction spares.
+  if (lines.empty() || tape.node(lines[0].id).shape.rank() < 3) return text;
+  const Shape& shape = tape.node(lines[0].id).shape;
+  const std::int64_t rows = std::max<std::int64_t>(1, shape[shape.rank() - 2]);
+  return text +
+         cat("\nThe largest is one matrix per example. If a Jacobian needs it: "
+             "sqnorm_estimate(jacobian(h, x), probes=1) needs a row of it per example, ",
+             with_prefix(static_cast<double>(shape.size() / rows * bytes_per_number), "B"),
+             "; and the Jacobian of logits, before an output's sigmoid, is cheaper than that of "
+             "the output");
 }
 
 }  // namespace jacquard

@@ -261,39 +261,9 @@ void multiply_batch(Method method, const ProductShape& shape, const Range& items
   }
 }
 
-void check_leading(const char* name, std::int64_t leading, std::int64_t width) {
-  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
-  if (leading < width || leading > kMost) {
-    throw InternalError(cat("product: the leading dimension of ", name, " is ", leading, "; ",
-                            width, " to ", kMost, " are allowed"));
-  }
-}
-
-void check_sizes(const ProductShape& shape) {
-  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
-  const bool negative = shape.batch < 0 || shape.m < 0 || shape.n < 0 || shape.k < 0;
-  if (negative || shape.m > kMost || shape.n > kMost || shape.k > kMost) {
-    throw InternalError(cat("product: sizes batch ", shape.batch, ", m ", shape.m, ", n ", shape.n,
-                            ", k ", shape.k, "; 0 to ", kMost, " are allowed"));
-  }
-}
-
-}  // namespace
-
 template <class T>
-void product(ThreadPool& pool, const ProductShape& given, const ProductFactor<T>& a,
-             const ProductFactor<T>& b, const ProductResult<T>& c, T alpha, T beta) {
-  ProductShape shape = given;
-  check_sizes(shape);
-  if (shape.batch == 0 || shape.m == 0 || shape.n == 0) return;
-  check_leading("c", c.leading, shape.n);
-  if (shape.k == 0 || alpha == 0) {
-    scale(shape, c, beta);
-    return;
-  }
-  check_leading("a", a.leading, a.transposed ? shape.m : shape.k);
-  check_leading("b", b.leading, b.transposed ? shape.k : shape.n);
-
+void run_whole(ThreadPool& pool, ProductShape shape, T alpha, const ProductFactor<T>& a,
+               const ProductFactor<T>& b, T beta, const ProductResult<T>& c) {
   // Examples that share b and follow each other in memory are the rows of one larger product.
   if (shape.batch > 1 && b.batch_stride == 0 && !a.transposed &&
       a.batch_stride == shape.m * a.leading && c.batch_stride == shape.m * c.leading &&
@@ -317,6 +287,191 @@ void product(ThreadPool& pool, const ProductShape& given, const ProductFactor<T>
   } else {
     run_tiles(pool, shape, method, tiling, alpha, a, b, beta, c);
   }
+}
+
+// ---- symmetric products
+
+// What lies on and below the diagonal is cut into strips so thin that little is computed above it.
+// Each of them reads a factor anew; so k is cut into slabs that stay in the cache meanwhile.
+constexpr std::int64_t kLeastStripped = 64;  // smaller matrices are one strip: a square
+constexpr std::int64_t kSlab = 1024;
+constexpr Cut kStrips{32, 16, 32};
+
+struct StripTiling {
+  std::int64_t strips = 1;  // of one matrix
+  std::int64_t depth = 1;   // parts of k, whose sums are added afterwards
+  std::int64_t slabs = 1;   // of each of these parts, one after the other
+  std::int64_t group = 1;   // strips in one task
+};
+
+template <class T>
+StripTiling choose_strips(const ProductShape& shape) {
+  StripTiling tiling;
+  const double batch = static_cast<double>(shape.batch);
+  const double total = batch * work(shape);
+  if (shape.m >= kLeastStripped) {
+    tiling.strips = (shape.m + kStrips.grain - kStrips.ragged) / kStrips.grain;
+  }
+  const bool shared_out = batch >= kFewTiles && work(shape) < kLargeTileWork;  // by the batch
+  if (shared_out || total < kTileWork<T>) {
+    const double matrices = std::clamp(kGroupWork / work(shape), 1.0, batch);
+    tiling.group = tiling.strips * static_cast<std::int64_t>(matrices);
+    tiling.slabs = std::max<std::int64_t>(1, shape.k / kSlab);
+    return tiling;
+  }
+  const double sums = batch * static_cast<double>(shape.m) * static_cast<double>(shape.n);
+  const double room = 1 + static_cast<double>(kMaxPartialSums) / sums;
+  const double tiles = std::min(total / kTileWork<T>, kFewTiles);
+  const double wanted = tiles / (batch * static_cast<double>(tiling.strips));
+  tiling.depth = most_parts(shape.k, kDepth, power_of_two_below(std::min(wanted, room)));
+  tiling.slabs = std::max<std::int64_t>(1, shape.k / tiling.depth / kSlab);
+  return tiling;
+}
+
+struct Tile {
+  Range rows, columns;
+};
+
+// A square on the diagonal together with what is below it, or to the left of it.
+struct Strip {
+  Tile all;
+  Range square;
+  Tile beside;
+};
+
+// The largest strips come first, so that threads end together.
+template <class T>
+Strip strip_of(std::int64_t size, std::int64_t strip, std::int64_t strips) {
+  const Range square = part_of(size, kTallParts<T> ? strip : strips - 1 - strip, strips, kStrips);
+  const std::int64_t end = square.first + square.size;
+  if (kTallParts<T>) {
+    return {{{square.first, size - square.first}, square}, square, {{end, size - end}, square}};
+  }
+  return {{square, {0, end}}, square, {square, {0, square.first}}};
+}
+
+template <class T>
+void mirror_strip(const Strip& strip, T* c, std::int64_t leading) {
+  mirror(strip.square.size, c + strip.square.first * (leading + 1), leading);
+  const Range& rows = strip.beside.rows;
+  const Range& columns = strip.beside.columns;
+  transpose(rows.size, columns.size, c + rows.first * leading + columns.first,
+            c + columns.first * leading + rows.first, leading);
+}
+
+template <class T>
+void mirror_batch(ThreadPool& pool, const ProductShape& shape, const ProductResult<T>& c) {
+  const auto group = static_cast<std::int64_t>(1 + kGroupWork / static_cast<double>(shape.m) /
+                                                       static_cast<double>(shape.m));
+  pool.run((shape.batch + group - 1) / group, [&](std::int64_t task) {
+    const std::int64_t first = task * group;
+    for (std::int64_t item = first; item < std::min(shape.batch, first + group); ++item) {
+      mirror(shape.m, c.data + item * c.batch_stride, c.leading);
+    }
+  });
+}
+
+// Adds the sums of the later parts of k to a tile of c, part by part.
+template <class T>
+void add_to_tile(const Tile& tile, const ProductShape& shape, std::int64_t parts, const T* sums,
+                 T* c, std::int64_t leading) {
+  for (std::int64_t i = tile.rows.first; i < tile.rows.first + tile.rows.size; ++i) {
+    for (std::int64_t p = 0; p < parts; ++p) {
+      const T* from = sums + (p * shape.batch * shape.m + i) * shape.n;
+      for (std::int64_t j = tile.columns.first; j < tile.columns.first + tile.columns.size; ++j) {
+        c[i * leading + j] += from[j];
+      }
+    }
+  }
+}
+
+template <class T>
+void run_strips(ThreadPool& pool, const ProductShape& shape, T alpha, const ProductFactor<T>& a,
+                const ProductFactor<T>& b, T beta, const ProductResult<T>& c) {
+  const StripTiling tiling = choose_strips<T>(shape);
+  const std::int64_t matrix = shape.m * shape.n;
+  const std::int64_t later_parts = tiling.depth - 1;
+  T* const sums = partial_sums<T>(static_cast<std::size_t>(later_parts * shape.batch * matrix));
+  const auto each_strip = [&](std::int64_t parts, const auto& call) {
+    const std::int64_t strips = parts * shape.batch * tiling.strips;
+    pool.run((strips + tiling.group - 1) / tiling.group, [&](std::int64_t task) {
+      const std::int64_t first = task * tiling.group;
+      for (std::int64_t s = first; s < std::min(strips, first + tiling.group); ++s) {
+        const std::int64_t item = s / tiling.strips % shape.batch;
+        const std::int64_t part = s / tiling.strips / shape.batch;
+        call(part, item, strip_of<T>(shape.m, s % tiling.strips, tiling.strips));
+      }
+    });
+  };
+  for (std::int64_t slab = 0; slab < tiling.slabs; ++slab) {
+    each_strip(tiling.depth, [&](std::int64_t depth_part, std::int64_t item, const Strip& strip) {
+      const Range depth =
+          part_of(shape.k, depth_part * tiling.slabs + slab, tiling.depth * tiling.slabs, kDepth);
+      const auto& [rows, columns] = strip.all;
+      const bool first_part = depth_part == 0;
+      T* const to = first_part ? c.data + item * c.batch_stride
+                               : sums + ((depth_part - 1) * shape.batch + item) * matrix;
+      const std::int64_t leading = first_part ? c.leading : shape.n;
+      multiply(Method::kLibrary, rows.size, columns.size, depth.size, alpha,
+               part(a, item, rows.first, depth.first), part(b, item, depth.first, columns.first),
+               slab != 0    ? T(1)
+               : first_part ? beta
+                            : T(0),
+               to + rows.first * leading + columns.first, leading);
+      if (later_parts == 0 && slab + 1 == tiling.slabs) mirror_strip(strip, to, leading);
+    });
+  }
+  if (later_parts == 0) return;
+  each_strip(1, [&](std::int64_t, std::int64_t item, const Strip& strip) {
+    T* const to = c.data + item * c.batch_stride;
+    add_to_tile(strip.all, shape, later_parts, sums + item * matrix, to, c.leading);
+    mirror_strip(strip, to, c.leading);
+  });
+}
+
+void check_leading(const char* name, std::int64_t leading, std::int64_t width) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (leading < width || leading > kMost) {
+    throw InternalError(cat("product: the leading dimension of ", name, " is ", leading, "; ",
+                            width, " to ", kMost, " are allowed"));
+  }
+}
+
+void check_sizes(const ProductShape& shape) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  const bool negative = shape.batch < 0 || shape.m < 0 || shape.n < 0 || shape.k < 0;
+  if (negative || shape.m > kMost || shape.n > kMost || shape.k > kMost) {
+    throw InternalError(cat("product: sizes batch ", shape.batch, ", m ", shape.m, ", n ", shape.n,
+                            ", k ", shape.k, "; 0 to ", kMost, " are allowed"));
+  }
+  if (shape.symmetric && shape.m != shape.n) {
+    throw InternalError(cat("product: a symmetric result of m ", shape.m, ", n ", shape.n,
+                            " is impossible; leave `symmetric` unset"));
+  }
+}
+
+}  // namespace
+
+template <class T>
+void product(ThreadPool& pool, const ProductShape& shape, const ProductFactor<T>& a,
+             const ProductFactor<T>& b, const ProductResult<T>& c, T alpha, T beta) {
+  check_sizes(shape);
+  if (shape.batch == 0 || shape.m == 0 || shape.n == 0) return;
+  check_leading("c", c.leading, shape.n);
+  if (shape.k == 0 || alpha == 0) {
+    scale(shape, c, beta);
+    if (shape.symmetric) mirror_batch(pool, shape, c);
+    return;
+  }
+  check_leading("a", a.leading, a.transposed ? shape.m : shape.k);
+  check_leading("b", b.leading, b.transposed ? shape.k : shape.n);
+
+  if (shape.symmetric && choose_method(shape) == Method::kLibrary) {
+    run_strips(pool, shape, alpha, a, b, beta, c);
+    return;
+  }
+  run_whole(pool, shape, alpha, a, b, beta, c);
+  if (shape.symmetric) mirror_batch(pool, shape, c);
 }
 
 template void product(ThreadPool&, const ProductShape&, const ProductFactor<float>&,

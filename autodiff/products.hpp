@@ -20,6 +20,9 @@ struct ProductShape {
   std::int64_t m = 0;  // rows of op(a) and c
   std::int64_t n = 0;  // columns of op(b) and c
   std::int64_t k = 0;  // columns of op(a), rows of op(b)
+  // The caller knows that each op(a) op(b) equals its own transpose: X X', X' X, (S B) S' where B
+  // is symmetric. Then m = n and the result is mirrored instead of computed twice.
+  bool symmetric = false;
 };
 
 // One factor. `leading` is the distance between its stored rows, `batch_stride` the distance
@@ -44,8 +47,11 @@ struct ProductResult {
 // overlap a or b. Any of the sizes may be 0; k = 0 or alpha = 0 gives beta c without reading a and
 // b, and beta = 0 never reads c. Sums that are split over k use memory that the calling thread
 // keeps (at most kMaxPartialSums numbers of each type), else nothing of ours is allocated.
-// Throws InternalError for negative sizes, leading dimensions that are too small, and sizes
-// beyond what the libraries count (2^31 - 1).
+// A symmetric product takes c as symmetric as well: only its part on and below the diagonal counts,
+// and the result's bits are the same on both sides of the diagonal. From 64 rows on, nearly half
+// of the work is left out.
+// Throws InternalError for negative sizes, leading dimensions that are too small, sizes beyond
+// what the libraries count (2^31 - 1), and symmetric products where m is not n.
 template <class T>
 void product(ThreadPool& pool, const ProductShape& shape, const ProductFactor<T>& a,
              const ProductFactor<T>& b, const ProductResult<T>& c, T alpha = 1, T beta = 0);

@@ -230,6 +230,43 @@ template <class T>
   }
 }
 
+// ---- transposition
+
+template <class T>
+constexpr std::int64_t kTransposedBlock = 16 / sizeof(T);  // what every x86-64 holds in a register
+
+[[gnu::always_inline]] inline void transpose_block(const float* from, float* to,
+                                                   std::int64_t leading) {
+  Vector<float, 4> a, b, c, d;
+  load(a, from);
+  load(b, from + leading);
+  load(c, from + 2 * leading);
+  load(d, from + 3 * leading);
+  const auto ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5);
+  const auto bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5);
+  const auto ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+  const auto bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+  a = __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5);
+  b = __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7);
+  c = __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5);
+  d = __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7);
+  std::memcpy(to, &a, sizeof(a));
+  std::memcpy(to + leading, &b, sizeof(b));
+  std::memcpy(to + 2 * leading, &c, sizeof(c));
+  std::memcpy(to + 3 * leading, &d, sizeof(d));
+}
+
+[[gnu::always_inline]] inline void transpose_block(const double* from, double* to,
+                                                   std::int64_t leading) {
+  Vector<double, 2> a, b;
+  load(a, from);
+  load(b, from + leading);
+  const auto left = __builtin_shufflevector(a, b, 0, 2);
+  const auto right = __builtin_shufflevector(a, b, 1, 3);
+  std::memcpy(to, &left, sizeof(left));
+  std::memcpy(to + leading, &right, sizeof(right));
+}
+
 // ---- one compiled form for each processor
 
 template <class T, class... Arguments>
@@ -278,6 +315,25 @@ void matrix_vector(std::int64_t m, std::int64_t k, T alpha, const StridedMatrix<
   }
 }
 
+template <class T>
+void transpose(std::int64_t rows, std::int64_t columns, const T* from, T* to,
+               std::int64_t leading) {
+  constexpr std::int64_t kBlock = kTransposedBlock<T>;
+  constexpr std::int64_t kLine = 64 / sizeof(T);  // rows of `to` are written by cache lines
+  const std::int64_t whole_rows = rows / kBlock * kBlock;
+  for (std::int64_t line = 0; line < whole_rows; line += kLine) {
+    const std::int64_t end = std::min(line + kLine, whole_rows);
+    for (std::int64_t j = 0; j < columns; j += kBlock) {
+      for (std::int64_t i = line; i < end; i += kBlock) {
+        transpose_block(from + i * leading + j, to + j * leading + i, leading);
+      }
+    }
+  }
+  for (std::int64_t j = 0; j < columns; ++j) {
+    for (std::int64_t i = whole_rows; i < rows; ++i) to[j * leading + i] = from[i * leading + j];
+  }
+}
+
 template void tiny_product(std::int64_t, std::int64_t, std::int64_t, float,
                            const StridedMatrix<float>&, const StridedMatrix<float>&, float, float*,
                            std::int64_t);
@@ -288,5 +344,22 @@ template void matrix_vector(std::int64_t, std::int64_t, float, const StridedMatr
                             const float*, std::int64_t, float, float*, std::int64_t);
 template void matrix_vector(std::int64_t, std::int64_t, double, const StridedMatrix<double>&,
                             const double*, std::int64_t, double, double*, std::int64_t);
+template <class T>
+void mirror(std::int64_t size, T* c, std::int64_t leading) {
+  constexpr std::int64_t kBlock = kTransposedBlock<T>;
+  for (std::int64_t first = 0; first < size; first += kBlock) {
+    const std::int64_t end = std::min(first + kBlock, size);
+    for (std::int64_t i = first + 1; i < end; ++i) {
+      for (std::int64_t j = first; j < i; ++j) c[j * leading + i] = c[i * leading + j];
+    }
+    transpose(size - end, end - first, c + end * leading + first, c + first * leading + end,
+              leading);
+  }
+}
+
+template void transpose(std::int64_t, std::int64_t, const float*, float*, std::int64_t);
+template void transpose(std::int64_t, std::int64_t, const double*, double*, std::int64_t);
+template void mirror(std::int64_t, float*, std::int64_t);
+template void mirror(std::int64_t, double*, std::int64_t);
 
 }  // namespace jacquard

@@ -1,4 +1,5 @@
-// Kernels of our own for products that libraries serve badly: tiny ones and products with vectors.
+// Kernels of our own for products that libraries serve badly: tiny ones and products with vectors;
+// and the transposition that mirrors symmetric ones.
 //
 // Private to autodiff/products.cpp. Lanes are written out, multiplications and additions are
 // separate and every sum runs in ascending order within its lane, so the bits are the same on
@@ -31,5 +32,14 @@ void tiny_product(std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
 template <class T>
 void matrix_vector(std::int64_t m, std::int64_t k, T alpha, const StridedMatrix<T>& a, const T* x,
                    std::int64_t x_stride, T beta, T* y, std::int64_t y_stride);
+
+// to [columns, rows] = from' for from [rows, columns]; both have rows `leading` apart, and they do
+// not overlap. The columns are a multiple of 4, or there are no rows.
+template <class T>
+void transpose(std::int64_t rows, std::int64_t columns, const T* from, T* to, std::int64_t leading);
+
+// Copies what lies below the diagonal of c [size, size] to its mirror image.
+template <class T>
+void mirror(std::int64_t size, T* c, std::int64_t leading);
 
 }  // namespace jacquard

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autodiff/ops/contract_products.hpp"
 #include "autodiff/subscripts.hpp"
 
 namespace jacquard {
@@ -19,7 +20,8 @@ double contraction_flops(const Tape& tape, const Node& node) {
       }
   const bool sums = seen.size() > s.output.size();
   const double factors = static_cast<double>(s.inputs.size());
-  return combinations * (sums ? std::max(1.0, 2 * (factors - 1)) : factors - 1);
+  const double half = symmetric_axes(node.attributes, node.shape) ? 0.5 : 1;
+  return half * combinations * (sums ? std::max(1.0, 2 * (factors - 1)) : factors - 1);
 }
 
 }  // namespace

@@ -175,7 +175,7 @@ std::vector<Factor> along_chain(const std::vector<Factor>& factors,
                            }) == 1)
         ++ends;
     if (newest >= 0) return std::tuple{fresh == 0 ? 0 : 1, -newest, std::ptrdiff_t{0}};
-    return std::tuple{2, fresh, -ends};
+    return std::tuple{2, -ends, fresh};
   };
   while (!left.empty()) {
     const auto next = std::ranges::min_element(left, {}, rank);
@@ -194,6 +194,11 @@ void put_in_chain_order(Form& form) {
   outside.insert(outside.end(), form.shared.begin(), form.shared.end());
   form.factors = along_chain(form.factors, outside);
   for (const Label l : labels_of(form.factors)) outside.push_back(l);
+  // Those of two factors link them all the same: W[o,j] and e[b,o].
+  std::erase_if(outside, [&](Label l) {
+    return std::ranges::count_if(form.half,
+                                 [l](const Factor& f) { return contains(f.labels, l); }) <= 2;
+  });
   form.half = along_chain(form.half, outside);
 }
 

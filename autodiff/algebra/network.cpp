@@ -10,7 +10,7 @@ namespace jacquard::algebra {
 namespace {
 
 // Larger networks are not compared: what they share is found in their parts.
-constexpr std::size_t kMostMembers = 16;
+constexpr std::size_t kMostMembers = 24;
 // How far symmetry is looked for through elementwise ops and moves.
 constexpr int kMostDepth = 64;
 // Assignments that are tried before two networks count as different.
@@ -42,47 +42,65 @@ int operand_axis(const Shape& operand, int rank, int axis) {
 
 }  // namespace
 
-const Network& Networks::of(NodeId id) {
-  if (const auto it = networks_.find(id); it != networks_.end()) return it->second;
-  if (auto found = flattened(id)) return networks_[id] = std::move(*found);
+// A node as a member of its own.
+Network Networks::leaf(NodeId id) const {
   const Node& node = tape_.node(id);
-  Network leaf;
-  leaf.output.resize(static_cast<std::size_t>(node.shape.rank()));
-  std::iota(leaf.output.begin(), leaf.output.end(), 0);
-  leaf.sizes = node.shape.sizes();
-  leaf.members = {{id, leaf.output}};
-  return networks_[id] = std::move(leaf);
+  Network network;
+  network.output.resize(static_cast<std::size_t>(node.shape.rank()));
+  std::iota(network.output.begin(), network.output.end(), 0);
+  network.sizes = node.shape.sizes();
+  network.members = {{id, network.output}};
+  return network;
 }
 
-std::optional<Network> Networks::flattened(NodeId id) {
+const Network& Networks::of(NodeId id) {
+  if (const auto it = networks_.find(id); it != networks_.end()) return it->second;
   const Node& node = tape_.node(id);
+  if (!joins(node)) return networks_[id] = leaf(id);
+  std::vector<Network> parts;
+  std::size_t members = 0;
+  for (const NodeId in : node.inputs) {
+    parts.push_back(of(in));
+    members += parts.back().members.size();
+  }
+  if (members > kMostMembers) {
+    parts.clear();
+    for (const NodeId in : node.inputs) parts.push_back(leaf(in));
+  }
+  return networks_[id] = joined(node, parts);
+}
+
+// Is the node a sum over products of its operands?
+bool Networks::joins(const Node& node) const {
+  const std::string_view op = node.op->name;
+  if (op == "contract" || op == "transpose") return true;
+  if (op == "sum") return node.attributes.integer("keepdims") == 0;
+  return op == "multiply" && std::ranges::all_of(node.inputs, [&](NodeId in) {
+           const Shape& shape = tape_.node(in).shape;
+           return shape.size() == 1 || shape == node.shape;
+         });
+}
+
+// The network of a node from those of its operands.
+Network Networks::joined(const Node& node, const std::vector<Network>& parts) const {
   const std::string_view op = node.op->name;
   if (op == "transpose") {
-    Network result = of(node.inputs[0]);
-    const std::vector<int> before = result.output;
+    Network result = parts[0];
     const auto& axes = node.attributes.integers("axes");
     for (std::size_t i = 0; i < axes.size(); ++i)
-      result.output[i] = before[static_cast<std::size_t>(axes[i])];
+      result.output[i] = parts[0].output[static_cast<std::size_t>(axes[i])];
     return result;
   }
-  if (op == "sum" && node.attributes.integer("keepdims") == 0) {
-    Network result = of(node.inputs[0]);
+  if (op == "sum") {
+    Network result = parts[0];
     std::vector<bool> gone(result.output.size(), false);
     for (const std::int64_t axis : node.attributes.integers("axes"))
       gone[static_cast<std::size_t>(axis + static_cast<std::int64_t>(gone.size()))] = true;
-    std::vector<int> kept;
+    result.output.clear();
     for (std::size_t i = 0; i < gone.size(); ++i)
-      if (!gone[i]) kept.push_back(result.output[i]);
-    result.output = std::move(kept);
+      if (!gone[i]) result.output.push_back(parts[0].output[i]);
     return result;
   }
-  const bool product = op == "multiply" && std::ranges::all_of(node.inputs, [&](NodeId in) {
-                         const Shape& shape = tape_.node(in).shape;
-                         return shape.size() == 1 || shape == node.shape;
-                       });
-  if (!product && op != "contract") return std::nullopt;
-
-  Network result;
   Subscripts s;
   if (op == "contract") {
     s = Subscripts::parse(node.attributes.text("subscripts"));
@@ -92,11 +110,10 @@ std::optional<Network> Networks::flattened(NodeId id) {
     for (const NodeId in : node.inputs)
       s.inputs.push_back(tape_.node(in).shape == node.shape ? s.output : "");
   }
+  Network result;
   std::vector<int> label_of(128, kUnset);
-  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-    const Network part = of(node.inputs[k]);
-    if (result.members.size() + part.members.size() > kMostMembers) return std::nullopt;
-    std::vector<int> own = absorb(result, part);
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    std::vector<int> own = absorb(result, parts[k]);
     for (std::size_t i = 0; i < s.inputs[k].size(); ++i) {
       int& label = label_of[static_cast<std::size_t>(s.inputs[k][i])];
       if (label == kUnset)
@@ -115,7 +132,7 @@ std::vector<int> Networks::axis_classes(NodeId leaf) {
   std::iota(classes.begin(), classes.end(), 0);
   for (int q = 1; q < rank; ++q)
     for (int p = 0; p < q; ++p)
-      if (classes[static_cast<std::size_t>(q)] == q && symmetric_leaf(leaf, p, q))
+      if (classes[static_cast<std::size_t>(q)] == q && symmetric(leaf, p, q))
         classes[static_cast<std::size_t>(q)] = p;
   return classes;
 }
@@ -243,10 +260,38 @@ bool Networks::symmetric(NodeId id, int p, int q) {
   const Shape& shape = tape_.node(id).shape;
   if (p == q || (shape[p] == 1 && shape[q] == 1)) return true;
   if (shape[p] != shape[q]) return false;
-  const Network network = of(id);
-  if (network.members.size() == 1 && network.members[0].leaf == id) return symmetric_leaf(id, p, q);
+  const auto key = std::tuple{id, std::min(p, q), std::max(p, q)};
+  if (const auto it = symmetric_.find(key); it != symmetric_.end()) return it->second;
+  if (depth_ > kMostDepth) return false;
+  ++depth_;
+  const bool result =
+      joins(tape_.node(id)) ? symmetric_product(id, p, q) : symmetric_leaf(id, p, q);
+  --depth_;
+  return symmetric_[key] = result;
+}
+
+bool Networks::symmetric_product(NodeId id, int p, int q) {
+  if (exchangeable(of(id), p, q)) return true;
+  // What is too large as a whole may show with its operands as leaves, one of them taken apart.
+  const Node& node = tape_.node(id);
+  for (std::size_t apart = 0; apart <= node.inputs.size(); ++apart) {
+    std::vector<Network> parts;
+    for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+      const Node& operand = tape_.node(node.inputs[k]);
+      std::vector<Network> leaves;
+      for (const NodeId in : operand.inputs) leaves.push_back(leaf(in));
+      parts.push_back(k == apart && joins(operand) ? joined(operand, leaves)
+                                                   : leaf(node.inputs[k]));
+    }
+    if (exchangeable(joined(node, parts), p, q)) return true;
+  }
+  return false;
+}
+
+// Does a network map onto itself with two of its outputs exchanged?
+bool Networks::exchangeable(const Network& network, int p, int q) {
   std::vector<std::pair<int, int>> outputs;
-  for (int i = 0; i < shape.rank(); ++i) {
+  for (int i = 0; i < static_cast<int>(network.output.size()); ++i) {
     const int target = i == p ? q : i == q ? p : i;
     outputs.emplace_back(network.output[static_cast<std::size_t>(i)],
                          network.output[static_cast<std::size_t>(target)]);
@@ -254,31 +299,19 @@ bool Networks::symmetric(NodeId id, int p, int q) {
   return Match{*this, network, network}.run(outputs);
 }
 
+// Elementwise ops of symmetric operands, and what is symmetric by itself.
 bool Networks::symmetric_leaf(NodeId id, int p, int q) {
   const Node& node = tape_.node(id);
-  const Shape& shape = node.shape;
-  if (p > q) std::swap(p, q);
-  if (shape[p] != shape[q]) return false;
-  const auto key = std::tuple{id, p, q};
-  if (const auto it = symmetric_.find(key); it != symmetric_.end()) return it->second;
-  if (depth_ > kMostDepth) return false;
-  ++depth_;
-  bool result = false;
   const std::string_view op = node.op->name;
-  if (op == "eye" || op == "constant") {
-    result = true;
-  } else if (node.op->elementwise || op == "broadcast_to") {
-    result = std::ranges::all_of(node.inputs, [&](NodeId in) {
-      const Shape& s = tape_.node(in).shape;
-      const int a = operand_axis(s, shape.rank(), p), b = operand_axis(s, shape.rank(), q);
-      const bool varies_a = a >= 0 && s[a] != 1, varies_b = b >= 0 && s[b] != 1;
-      if (!varies_a && !varies_b) return true;
-      return varies_a && varies_b && symmetric(in, a, b);
-    });
-  }
-  --depth_;
-  symmetric_[key] = result;
-  return result;
+  if (op == "eye" || op == "constant") return true;
+  if (!node.op->elementwise && op != "broadcast_to") return false;
+  return std::ranges::all_of(node.inputs, [&](NodeId in) {
+    const Shape& s = tape_.node(in).shape;
+    const int a = operand_axis(s, node.shape.rank(), p), b = operand_axis(s, node.shape.rank(), q);
+    const bool varies_a = a >= 0 && s[a] != 1, varies_b = b >= 0 && s[b] != 1;
+    if (!varies_a && !varies_b) return true;
+    return varies_a && varies_b && symmetric(in, a, b);
+  });
 }
 
 std::optional<Axes> Networks::axes_as(NodeId a, NodeId b) {

@@ -33,7 +33,7 @@ class Networks {
   explicit Networks(const Tape& tape) : tape_(tape) {}
 
   // A node that is no contraction, product with a number, transposition or sum is a leaf: a network
-  // of one member. So is one whose network would be too large to compare.
+  // of one member. Where a network would be too large to compare, its operands are leaves.
   const Network& of(NodeId id);
   // Equal for equal networks, in whatever order their outputs stand.
   std::size_t hash(NodeId id);
@@ -48,9 +48,13 @@ class Networks {
  private:
   struct Match;
 
-  std::optional<Network> flattened(NodeId id);
+  Network leaf(NodeId id) const;
+  bool joins(const Node& node) const;
+  Network joined(const Node& node, const std::vector<Network>& parts) const;
+  bool exchangeable(const Network& network, int p, int q);
   // For each axis of a leaf the first axis that it may be exchanged with.
   std::vector<int> axis_classes(NodeId leaf);
+  bool symmetric_product(NodeId id, int p, int q);
   bool symmetric_leaf(NodeId id, int p, int q);
   std::vector<std::size_t> colours(const Network& network);
 

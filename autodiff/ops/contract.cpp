@@ -92,7 +92,9 @@ constinit const Op contract_op{
     .arity = kAnyArity,
     .shape =
         [](const Op&, std::span<const Shape* const> in, const Attributes& attributes) {
-          return contracted_shape(subscripts_of(attributes), shape_list(in));
+          const Shape out = contracted_shape(subscripts_of(attributes), shape_list(in));
+          symmetric_axes(attributes, out);  // refuses axes that cannot be exchanged
+          return out;
         },
     .derivative =
         [](const Call& c, Expr g) {

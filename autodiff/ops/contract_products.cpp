@@ -1,7 +1,9 @@
 #include "autodiff/ops/contract_products.hpp"
 
+#include <algorithm>
 #include <optional>
 
+#include "autodiff/error.hpp"
 #include "autodiff/ops/contract_loops.hpp"
 #include "autodiff/products.hpp"
 #include "autodiff/subscripts.hpp"
@@ -168,8 +170,9 @@ struct MatrixContraction {
   std::optional<Reorder> reorder;  // from [batch, rows, columns] in scratch memory to the result
   std::int64_t scratch = 0, workspace = 0;
 
-  MatrixContraction(const Pair& pair, const Groups& g) {
-    shape = {pair.count(g.batch), pair.count(g.rows), pair.count(g.columns), pair.count(g.inner)};
+  MatrixContraction(const Pair& pair, const Groups& g, bool symmetric) {
+    shape = {pair.count(g.batch), pair.count(g.rows), pair.count(g.columns), pair.count(g.inner),
+             symmetric};
     a.emplace(pair, pair.a, g.batch, g.rows, g.inner, workspace);
     b.emplace(pair, pair.b, g.batch, g.inner, g.columns, workspace);
     const auto layout = pair.layout(pair.out, g.batch, g.rows, g.columns);
@@ -196,6 +199,15 @@ struct MatrixContraction {
   }
 };
 
+// Whether the rows and the columns of the product are one symmetric axis each.
+bool is_symmetric(const Subscripts& s, const ShapeCall& call, const Groups& g) {
+  const auto axes = symmetric_axes(call.attributes, call.shape);
+  if (!axes) return false;
+  const std::string first(1, s.output[static_cast<std::size_t>((*axes)[0])]);
+  const std::string second(1, s.output[static_cast<std::size_t>((*axes)[1])]);
+  return (g.rows == first && g.columns == second) || (g.rows == second && g.columns == first);
+}
+
 template <class T>
 Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
   const Pair pair(s, call.in);
@@ -209,7 +221,7 @@ Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
       std::swap(turned.a, turned.b);
       std::swap(g.rows, g.columns);
     }
-    const MatrixContraction contraction(turned, g);
+    const MatrixContraction contraction(turned, g, is_symmetric(s, call, g));
     return {
         contraction.workspace, [contraction, swap](const KernelCall<T>& c) {
           if (!swap) return contraction.run(c);
@@ -224,6 +236,22 @@ Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
 }
 
 }  // namespace
+
+std::optional<std::array<std::int64_t, 2>> symmetric_axes(const Attributes& attributes,
+                                                          const Shape& result) {
+  const auto& entries = attributes.entries();
+  if (std::ranges::none_of(entries, [](const auto& e) { return e.first == "symmetric"; })) {
+    return std::nullopt;
+  }
+  const std::vector<std::int64_t>& axes = attributes.integers("symmetric");
+  const auto inside = [&](std::int64_t axis) { return axis >= 0 && axis < result.rank(); };
+  if (axes.size() != 2 || axes[0] == axes[1] || !inside(axes[0]) || !inside(axes[1]) ||
+      result[static_cast<int>(axes[0])] != result[static_cast<int>(axes[1])]) {
+    throw InternalError(cat("contract: the attributes ", attributes, " do not fit the result ",
+                            result, "; symmetric takes two different axes of equal size"));
+  }
+  return std::array{axes[0], axes[1]};
+}
 
 template <class T>
 Prepared<T> prepare_contraction(const ShapeCall& call) {

@@ -10,10 +10,14 @@
 #include <vector>
 
 #include "autodiff/error.hpp"
+#include "autodiff/gradient.hpp"
+#include "autodiff/interpreter.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/pool.hpp"
 #include "autodiff/tensor.hpp"
+#include "autodiff/work.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/run_plan.hpp"
 
 using namespace jacquard;
 using jacquard::testing::Random;
@@ -162,6 +166,16 @@ double worst_error(const Contraction& c, Random& random, ThreadPool& pool) {
   return worst;
 }
 
+// The same call with the knowledge that axes p and q of the result may be exchanged.
+Expr with_symmetry(Expr e, std::int64_t p, std::int64_t q) {
+  const Node& node = e.tape->node(e);
+  std::vector<Expr> in;
+  for (const NodeId id : node.inputs) in.push_back(e.tape->expr(id));
+  return e.tape->append(*node.op, in,
+                        {{"subscripts", node.attributes.text("subscripts")},
+                         {"symmetric", std::vector<std::int64_t>{p, q}}});
+}
+
 std::vector<std::string> orders(std::string sorted) {
   std::vector<std::string> all;
   do all.push_back(sorted);
@@ -253,4 +267,109 @@ TEST_CASE("contract products: the bits are the same for one, two and three threa
     CHECK(run_prepared<float>(e, in, three) == first);
     CHECK(worst_error<double>(c, random, three) < 60);
   }
+}
+
+TEST_CASE(
+    "contract products: a symmetric result is exactly symmetric and agrees with the plain kernel") {
+  Random random(17);
+  ThreadPool one(1), three(3);
+  struct Gram {
+    const char* text;
+    Shape x;
+    std::int64_t p, q;
+  };
+  for (const Gram& g : std::vector<Gram>{{"ik,jk->ij", {90, 30}, 0, 1},
+                                         {"ik,jk->ji", {7, 300}, 1, 0},
+                                         {"ki,kj->ij", {30, 120}, 0, 1},
+                                         {"bik,bjk->bij", {5, 70, 40}, 1, 2},
+                                         {"bik,bjk->ijb", {3, 70, 40}, 0, 1},
+                                         {"bki,bkj->ibj", {4, 20, 80}, 2, 0},
+                                         {"ikl,jkl->ij", {66, 8, 9}, 0, 1},
+                                         {"ik,jk->ij", {1, 30}, 0, 1},
+                                         {"ik,jk->ij", {0, 30}, 0, 1}}) {
+    CAPTURE(g.text);
+    Tape tape;
+    const Expr x = tape.input("x", g.x);
+    const Expr e = with_symmetry(contract(g.text, {x, x}), g.p, g.q);
+    const Tensor<double> value = random.tensor<double>(g.x);
+    const std::vector<Operand<double>> in(2, {&value.shape, value.data.data()});
+    const std::vector<double> got = run_prepared<double>(e, in, three);
+    const std::vector<double> want = run_plain<double>(e, in);
+    CHECK(run_prepared<double>(e, in, one) == got);
+    double worst = 0;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      worst = std::max(worst, std::abs(got[i] - want[i]));
+    CHECK(worst < 1e-12);
+    std::vector<std::int64_t> order;
+    for (int axis = 0; axis < e.shape().rank(); ++axis) order.push_back(axis);
+    std::swap(order[static_cast<std::size_t>(g.p)], order[static_cast<std::size_t>(g.q)]);
+    const Feed<double> feed{{"result", Tensor<double>(e.shape(), got)}};
+    CHECK(evaluate(transpose(tape.input("result", e.shape()), order), feed).data == got);
+  }
+}
+
+TEST_CASE("contract products: symmetry is used where its axes are the rows and the columns") {
+  // The attribute is a lie here, so that a result that is symmetric tells of its use.
+  Random random(18);
+  ThreadPool pool(1);
+  const auto used = [&](const char* text, const Shape& a, const Shape& b, std::int64_t p,
+                        std::int64_t q) {
+    Tape tape;
+    const Expr plain = contract(text, {tape.input("a", a), tape.input("b", b)});
+    const Tensor<double> x = random.tensor<double>(a), y = random.tensor<double>(b);
+    const std::vector<Operand<double>> in{{&x.shape, x.data.data()}, {&y.shape, y.data.data()}};
+    return run_prepared<double>(with_symmetry(plain, p, q), in, pool) !=
+           run_prepared<double>(plain, in, pool);
+  };
+  CHECK(used("ik,jk->ij", {70, 9}, {70, 9}, 0, 1));
+  CHECK(used("ik,jk->ij", {7, 9}, {7, 9}, 1, 0));
+  CHECK(used("ik,jk->ji", {7, 9}, {7, 9}, 0, 1));
+  CHECK(used("bik,bkj->bij", {3, 7, 9}, {3, 9, 7}, 1, 2));
+  CHECK(used("ikb,jkb->ibj", {7, 9, 3}, {7, 9, 3}, 0, 2));
+  CHECK(!used("bik,bkj->bij", {7, 7, 9}, {7, 9, 7}, 0, 1));  // batch and rows
+  CHECK(!used("bik,bkj->bij", {7, 7, 9}, {7, 9, 7}, 1, 0));
+  CHECK(!used("bcik,bckj->bcij", {3, 3, 7, 9}, {3, 3, 9, 7}, 0, 1));
+  CHECK(!used("iak,jk->iaj", {7, 2, 9}, {7, 9}, 0, 2));  // two axes are the rows
+  CHECK(!used("iak,jbk->iajb", {7, 2, 9}, {7, 2, 9}, 0, 2));
+}
+
+TEST_CASE("contract products: derivatives, plans and examples ignore that a result is symmetric") {
+  Tape tape;
+  const Expr x = tape.input("x", {5, 80, 6});
+  const Expr plain = contract("bik,bjk->bij", {x, x}), known = with_symmetry(plain, 1, 2);
+  const Feed<double> feed = testing::random_feed<double>({plain}, 3);
+  const auto slope = [&](Expr gram) { return gradient(sum(square(square(gram))), {x})[0]; };
+  const std::vector<double> want = evaluate(slope(plain), feed).data;
+  CHECK(evaluate(slope(known), feed).data == want);
+  ThreadPool pool(2);
+  const std::vector<double> got = testing::run_plan<double>(tape, {slope(known)}, feed, pool)[0];
+  double worst = 0, largest = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    worst = std::max(worst, std::abs(got[i] - want[i]));
+    largest = std::max(largest, std::abs(want[i]));
+  }
+  CHECK(worst < 1e-13 * largest);
+}
+
+TEST_CASE("contract products: a contraction known to be symmetric counts half its operations") {
+  Tape tape;
+  const Expr x = tape.input("x", {70, 30}), gram = contract("ik,jk->ij", {x, x});
+  CHECK(flops(tape, gram.id) == 2 * 70 * 70 * 30);
+  CHECK(flops(tape, with_symmetry(gram, 0, 1).id) == 70 * 70 * 30);
+}
+
+TEST_CASE("contract products: axes that cannot be exchanged are refused") {
+  Tape tape;
+  const Expr x = tape.input("x", {4, 30});
+  const Expr square = contract("ik,jk->ij", {x, x}),
+             flat = contract("ik,jk->ij", {x, tape.input("y", {5, 30})});
+  for (const auto& [e, p, q] : std::vector<std::tuple<Expr, std::int64_t, std::int64_t>>{
+           {square, 0, 0}, {square, 0, 2}, {square, -1, 1}, {flat, 0, 1}}) {
+    CHECK_THROWS_AS(with_symmetry(e, p, q), InternalError);
+  }
+  CHECK_THROWS_WITH_AS(
+      with_symmetry(flat, 0, 1),
+      "contract: the attributes subscripts=\"ab,cb->ac\", symmetric=[0, 1] do not fit the result "
+      "[4, 5]; symmetric takes two different axes of equal size",
+      InternalError);
 }

@@ -23,8 +23,9 @@ struct Case {
 };
 
 inline std::string text(const Case& t) {
-  return cat(t.shape.batch, " x [", t.shape.m, ", ", t.shape.n, "], k ", t.shape.k, ", ",
-             t.a_transposed ? 'T' : 'N', t.b_transposed ? 'T' : 'N', t.a_shared ? " a shared" : "",
+  return cat(t.shape.symmetric ? "symmetric, " : "", t.shape.batch, " x [", t.shape.m, ", ",
+             t.shape.n, "], k ", t.shape.k, ", ", t.a_transposed ? 'T' : 'N',
+             t.b_transposed ? 'T' : 'N', t.a_shared ? " a shared" : "",
              t.b_shared ? " b shared" : "", ", padding ", t.padding, ", alpha ", t.alpha, ", beta ",
              t.beta);
 }
