@@ -5,8 +5,6 @@
 #include <limits>
 #include <unordered_map>
 
-#include "autodiff/attribute.hpp"
-
 namespace jacquard::algebra {
 namespace {
 
@@ -23,18 +21,17 @@ Mask bit(std::size_t i) { return Mask{1} << i; }
 Mask first_bits(std::size_t count) { return count == kMaskBits ? ~Mask{0} : bit(count) - 1; }
 bool is_single(Mask set) { return set != 0 && (set & (set - 1)) == 0; }
 
+std::size_t size_of(Mask set) {
+  return static_cast<std::size_t>(std::popcount(static_cast<std::uint64_t>(set)) +
+                                  std::popcount(static_cast<std::uint64_t>(set >> 64)));
+}
+
 std::size_t lowest_of(Mask set) {
   const auto low = static_cast<std::uint64_t>(set);
   return static_cast<std::size_t>(
       low != 0 ? std::countr_zero(low)
                : 64 + std::countr_zero(static_cast<std::uint64_t>(set >> 64)));
 }
-
-struct MaskHash {
-  std::size_t operator()(Mask set) const {
-    return hash_combine(static_cast<std::size_t>(set), static_cast<std::size_t>(set >> 64));
-  }
-};
 
 // Labels of a part, and of its mirror image where they differ from it.
 struct Open {
@@ -47,6 +44,7 @@ struct Step {
   Order::Kind kind = Order::kFactor;
   Mask left = 0, right = 0;
   Open open = {};  // what the result leaves open
+  bool known = false;
 };
 
 class Search {
@@ -75,6 +73,8 @@ class Search {
   bool fits() const { return count_ <= kMaskBits && sizes_.size() <= kMaskBits && count_ > 0; }
 
   Found run() {
+    one_.resize(count_ <= all_parts_ ? std::size_t{1} << count_ : count_ * (count_ + 1));
+    two_ = one_;
     const Mask all = first_bits(count_);
     const Step& best = two(all);
     Found found;
@@ -123,6 +123,12 @@ class Search {
 
   static double work(double combinations, bool sums) { return combinations * (sums ? 2 : 1); }
 
+  // Where the step of a part stands: the parts tried are all sets, or runs of neighbours.
+  std::size_t place(Mask part) const {
+    if (count_ <= all_parts_) return static_cast<std::size_t>(part);
+    return lowest_of(part) * (count_ + 1) + size_of(part);
+  }
+
   // Calls visit(a, b) for the ways to split a part in two.
   template <class Visit>
   void splits(Mask part, const Visit& visit) const {
@@ -140,11 +146,12 @@ class Search {
   }
 
   const Step& one(Mask part) {
-    if (const auto it = one_.find(part); it != one_.end()) return it->second;
-    Step best;
+    Step& best = one_[place(part)];
+    if (best.known) return best;
+    best.known = true;
     best.open = {open_one(part), 0};
     if (is_single(part)) {
-      best = {0, 0, Order::kFactor, part, 0, best.open};
+      best = {0, 0, Order::kFactor, part, 0, best.open, true};
     } else {
       splits(part, [&](Mask a, Mask b) {
         const Step &left = one(a), &right = one(b);
@@ -154,7 +161,7 @@ class Search {
         offer(best, left, right, 3 * flops, flops, Order::kPair, a, b);
       });
     }
-    return one_[part] = best;
+    return best;
   }
 
   // Do parts with these open labels belong together? Only labels that are summed over connect: b is
@@ -168,18 +175,19 @@ class Search {
                     Order::Kind kind, Mask left, Mask right) {
     const double total = a.weighted + b.weighted + weighted;
     if (total < best.weighted)
-      best = {total, a.value + b.value + value, kind, left, right, best.open};
+      best = {total, a.value + b.value + value, kind, left, right, best.open, true};
   }
 
   const Step& two(Mask part) {
-    if (const auto it = two_.find(part); it != two_.end()) return it->second;
-    Step best;
+    Step& best = two_[place(part)];
+    if (best.known) return best;
+    best.known = true;
     const Open open = best.open = open_two(part);
     const bool half_only = (part & ~half_) == 0;
     if (!half_only && is_single(part)) {
       // A factor outside the half; labels that only it has are summed over first.
       const double flops = (labels_in(part) & ~open.own) != 0 ? size(labels_in(part)) : 0;
-      best = {flops, flops, Order::kFactor, part, 0, open};
+      best = {flops, flops, Order::kFactor, part, 0, open, true};
     }
     if (half_only) {
       const Mask mine = one(part).open.own;
@@ -204,7 +212,7 @@ class Search {
           }
         }
       });
-    return two_[part] = best;
+    return best;
   }
 
   // two(middle) and one(side): side * middle, then * mirror of side.
@@ -261,7 +269,7 @@ class Search {
   std::size_t all_parts_;
   bool whole_half_;
   Mask half_ = 0, output_ = 0, inner_ = 0;
-  std::unordered_map<Mask, Step, MaskHash> one_, two_;
+  std::vector<Step> one_, two_;  // by place()
 };
 
 }  // namespace
