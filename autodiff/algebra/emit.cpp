@@ -66,6 +66,8 @@ Value product(Value a, Value b, const Tags& wanted) {
   // What only one of them has is summed in it alone.
   a = keep_only(a, joined(wanted, b.tags));
   b = keep_only(b, joined(wanted, a.tags));
+  // The axes keep the order of the larger operand, so that memory is walked in order.
+  if (b.tags.size() > a.tags.size()) std::swap(a, b);
   const Tags all = joined(a.tags, b.tags);
   Tags kept;
   for (const Tag& t : all)
