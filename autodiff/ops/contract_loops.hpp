@@ -32,6 +32,8 @@ class PlainContraction {
       std::fill(out, out + outputs_, T(0));
     else if (terms_ == 1)
       multiply(pool, data, out);
+    else if (walks_rows())
+      sum_rows(pool, data, out);
     else
       sum(pool, data, out);
   }
@@ -93,6 +95,68 @@ class PlainContraction {
                         o[i] = static_cast<T>(product<T>(p, rows.step, i));
                     }
                   });
+  }
+
+  // Do neighbours of the result come from neighbours of the operands, while what is summed lies
+  // apart? Then whole rows are added to sums that wait.
+  bool walks_rows() const {
+    if (kept_.rank == 0 || summed_.rank == 0) return false;
+    const auto row = static_cast<std::size_t>(kept_.rank - 1);
+    const auto term = static_cast<std::size_t>(summed_.rank - 1);
+    bool apart = false;
+    for (std::size_t k = 0; k < N; ++k) {
+      if (kept_.stride[k][row] > 1) return false;
+      apart = apart || summed_.stride[k][term] > 1;
+    }
+    return apart && kept_.size[row] >= 8;
+  }
+
+  // In the order of sum(): the bits are the same.
+  template <class T>
+  void sum_rows(ThreadPool* pool, const std::array<const T*, N>& data, T* out) const {
+    using Sum = typename loops::Accumulator<T>::type;
+    constexpr std::int64_t kWaiting = 256;
+    const Rows rows(kept_), terms(summed_);
+    const std::int64_t blocks = (rows.run + kWaiting - 1) / kWaiting;
+    const std::int64_t work = terms_ * std::min(kWaiting, rows.run);
+    loops::pieces(pool, rows.rows * blocks, std::max<std::int64_t>(1, loops::kGrain / work),
+                  [&](std::int64_t a, std::int64_t b) {
+                    std::array<Sum, kWaiting> sums;
+                    for (std::int64_t piece = a; piece < b; ++piece) {
+                      const std::int64_t row = piece / blocks, first = piece % blocks * kWaiting;
+                      const std::int64_t n = std::min(kWaiting, rows.run - first);
+                      auto base = shifted(data, kept_.offsets(row, rows.outer_axes));
+                      for (std::size_t k = 0; k < N; ++k) base[k] += first * rows.step[k];
+                      std::fill_n(sums.begin(), n, Sum(0));
+                      for (std::int64_t r = 0; r < terms.rows; ++r) {
+                        auto p = shifted(base, summed_.offsets(r, terms.outer_axes));
+                        for (std::int64_t i = 0; i < terms.run; ++i) {
+                          add_row(p, rows.step, n, sums.data());
+                          for (std::size_t k = 0; k < N; ++k) p[k] += terms.step[k];
+                        }
+                      }
+                      T* o = out + row * rows.run + first;
+                      for (std::int64_t i = 0; i < n; ++i)
+                        o[i] = static_cast<T>(sums[static_cast<std::size_t>(i)]);
+                    }
+                  });
+  }
+
+  template <class T, class Sum>
+  static void add_row(const std::array<const T*, N>& p, const std::array<std::int64_t, N>& step,
+                      std::int64_t n, Sum* sums) {
+    const bool contiguous = std::all_of(step.begin(), step.end(), [](auto s) { return s == 1; });
+    if (contiguous) {
+      constexpr std::array<std::int64_t, N> kOnes = ones();
+      for (std::int64_t i = 0; i < n; ++i) sums[i] += product<T>(p, kOnes, i);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) sums[i] += product<T>(p, step, i);
+    }
+  }
+  static constexpr std::array<std::int64_t, N> ones() {
+    std::array<std::int64_t, N> result{};
+    for (std::int64_t& s : result) s = 1;
+    return result;
   }
 
   template <class T>

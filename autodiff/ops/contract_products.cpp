@@ -209,6 +209,14 @@ bool is_symmetric(const Subscripts& s, const ShapeCall& call, const Groups& g) {
 }
 
 template <class T>
+Prepared<T> plain_pair(const Subscripts& s, const ShapeCall& call) {
+  const PlainContraction<2> plain(s, {call.in[0], call.in[1]});
+  return {0, [plain](const KernelCall<T>& c) {
+            plain.run<T>(c.context.pool, {c.in[0].data, c.in[1].data}, c.out);
+          }};
+}
+
+template <class T>
 Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
   const Pair pair(s, call.in);
   if (const auto groups = groups_of(pair)) {
@@ -222,6 +230,9 @@ Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
       std::swap(g.rows, g.columns);
     }
     const MatrixContraction contraction(turned, g, is_symmetric(s, call, g));
+    // Products element by element, summed: not worth a copy of the operands.
+    if (g.rows.empty() && g.columns.empty() && contraction.workspace > 0)
+      return plain_pair<T>(s, call);
     return {
         contraction.workspace, [contraction, swap](const KernelCall<T>& c) {
           if (!swap) return contraction.run(c);
@@ -229,10 +240,7 @@ Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
           contraction.run(KernelCall<T>{in, c.shape, c.out, c.attributes, c.context, c.workspace});
         }};
   }
-  const PlainContraction<2> plain(s, {call.in[0], call.in[1]});
-  return {0, [plain](const KernelCall<T>& c) {
-            plain.run<T>(c.context.pool, {c.in[0].data, c.in[1].data}, c.out);
-          }};
+  return plain_pair<T>(s, call);
 }
 
 }  // namespace
