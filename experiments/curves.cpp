@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <string_view>
 
 #include "autodiff/error.hpp"
+#include "experiments/svg.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -24,51 +24,6 @@ constexpr int kTicks = 6;
 constexpr std::array<std::string_view, 7> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                                       "#e69f00", "#56b4e9", "#000000"};
 constexpr std::array<std::string_view, 4> kDashes = {"", "8 4", "2 3", "8 3 2 3"};
-
-std::string number(double value, std::chars_format format, int precision) {
-  if (value == 0) value = 0;  // no -0
-  char buffer[400];
-  return std::string(buffer,
-                     std::to_chars(buffer, buffer + sizeof buffer, value, format, precision).ptr);
-}
-
-std::string place(double value) { return number(value, std::chars_format::fixed, 2); }
-
-// Markup escaped; control characters, which XML forbids, become spaces. Invalid UTF-8 becomes '?'.
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    std::size_t length = byte < 0x80   ? 1
-                         : byte < 0xc2 ? 0
-                         : byte < 0xe0 ? 2
-                         : byte < 0xf0 ? 3
-                         : byte < 0xf5 ? 4
-                                       : 0;
-    if (length > text.size() - i) length = 0;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) length = 0;
-    if (length == 0) {
-      result += '?';
-      ++i;
-      continue;
-    }
-    if (byte == '&')
-      result += "&amp;";
-    else if (byte == '<')
-      result += "&lt;";
-    else if (byte == '>')
-      result += "&gt;";
-    else if (byte == '"')
-      result += "&quot;";
-    else if (byte < 0x20 || byte == 0x7f)
-      result += ' ';
-    else
-      result += text.substr(i, length);
-    i += length;
-  }
-  return result;
-}
 
 // Cut to kLongestName bytes, never inside a character.
 std::string shortened(const std::string& name) {
@@ -156,47 +111,28 @@ Axes fitted_axes(const Chart& chart) {
   return {false, x_axis(x, whole), y_axis(y, chart.log_scale)};
 }
 
-// As many digits as tell neighbouring ticks apart.
-std::string tick_text(const std::vector<double>& ticks, double tick) {
-  double step = std::abs(tick);
-  for (std::size_t i = 1; i < ticks.size(); ++i) step = std::min(step, ticks[i] - ticks[i - 1]);
-  const int digits =
-      tick == 0 || step <= 0 ? 1 : 2 + static_cast<int>(std::log10(std::abs(tick) / step));
-  // 6 digits keep 100000 from becoming 1e+05.
-  return number(tick, std::chars_format::general, std::clamp(digits, 6, 15));
-}
-
-std::string text_at(double x, double y, std::string_view attributes, std::string_view text) {
-  return cat("<text x=\"", place(x), "\" y=\"", place(y), "\" ", attributes, ">", escaped(text),
-             "</text>\n");
-}
-
-std::string line_at(double x1, double y1, double x2, double y2, std::string_view stroke) {
-  return cat("<line x1=\"", place(x1), "\" y1=\"", place(y1), "\" x2=\"", place(x2), "\" y2=\"",
-             place(y2), "\" stroke=\"", stroke, "\"/>\n");
-}
-
 std::string axes_svg(const Chart& chart, const Axes& axes) {
   const double bottom = kTop + kPlotHeight;
   std::string svg;
   for (double tick : axes.y.ticks) {
     const double y = axes.y(tick);
-    svg += line_at(kLeft, y, kLeft + kPlotWidth, y, "#dddddd");
-    svg += text_at(kLeft - 8, y + 4, "text-anchor=\"end\"", tick_text(axes.y.ticks, tick));
+    svg += svg_line(kLeft, y, kLeft + kPlotWidth, y, "#dddddd");
+    svg += svg_text(kLeft - 8, y + 4, "text-anchor=\"end\"", tick_text(axes.y.ticks, tick));
   }
   for (double tick : axes.x.ticks) {
     const double x = axes.x(tick);
-    svg += line_at(x, bottom, x, bottom + 5, "#333333");
-    svg += text_at(x, bottom + 20, "text-anchor=\"middle\"", tick_text(axes.x.ticks, tick));
+    svg += svg_line(x, bottom, x, bottom + 5, "#333333");
+    svg += svg_text(x, bottom + 20, "text-anchor=\"middle\"", tick_text(axes.x.ticks, tick));
   }
-  svg += line_at(kLeft, bottom, kLeft + kPlotWidth, bottom, "#333333");
-  svg += line_at(kLeft, kTop, kLeft, bottom, "#333333");
-  svg += text_at(kLeft + kPlotWidth / 2, bottom + 42, "text-anchor=\"middle\"", chart.x_label);
+  svg += svg_line(kLeft, bottom, kLeft + kPlotWidth, bottom, "#333333");
+  svg += svg_line(kLeft, kTop, kLeft, bottom, "#333333");
+  svg += svg_text(kLeft + kPlotWidth / 2, bottom + 42, "text-anchor=\"middle\"", chart.x_label);
   const double middle = kTop + kPlotHeight / 2;
   if (!chart.y_label.empty())
-    svg += text_at(16, middle,
-                   cat("text-anchor=\"middle\" transform=\"rotate(-90 16 ", place(middle), ")\""),
-                   chart.y_label);
+    svg += svg_text(
+        16, middle,
+        cat("text-anchor=\"middle\" transform=\"rotate(-90 16 ", svg_number(middle), ")\""),
+        chart.y_label);
   return svg;
 }
 
@@ -216,8 +152,8 @@ std::string series_svg(const Chart& chart, const Axes& axes, std::size_t index) 
   double last_x = 0, last_y = 0;
   const auto finish = [&] {
     if (count == 1)
-      svg += cat("<circle cx=\"", place(last_x), "\" cy=\"", place(last_y), "\" r=\"3\" fill=\"",
-                 kColours[index % kColours.size()], "\"/>\n");
+      svg += cat("<circle cx=\"", svg_number(last_x), "\" cy=\"", svg_number(last_y),
+                 "\" r=\"3\" fill=\"", kColours[index % kColours.size()], "\"/>\n");
     if (count > 1) svg += cat("<polyline points=\"", points, "\" ", style(index), "/>\n");
     points.clear();
     count = 0;
@@ -229,7 +165,7 @@ std::string series_svg(const Chart& chart, const Axes& axes, std::size_t index) 
     }
     last_x = axes.x(series.x[i]);
     last_y = axes.y(series.y[i]);
-    points += cat(count == 0 ? "" : " ", place(last_x), ",", place(last_y));
+    points += cat(count == 0 ? "" : " ", svg_number(last_x), ",", svg_number(last_y));
     ++count;
   }
   finish();
@@ -241,9 +177,9 @@ std::string legend_svg(const Chart& chart) {
   std::string svg;
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     const double y = kTop + 8 + kLegendRow * static_cast<double>(i);
-    svg += cat("<line x1=\"", place(left), "\" y1=\"", place(y), "\" x2=\"", place(left + 24),
-               "\" y2=\"", place(y), "\" ", style(i), "/>\n");
-    svg += text_at(left + 32, y + 4, "text-anchor=\"start\"", shortened(chart.series[i].name));
+    svg += cat("<line x1=\"", svg_number(left), "\" y1=\"", svg_number(y), "\" x2=\"",
+               svg_number(left + 24), "\" y2=\"", svg_number(y), "\" ", style(i), "/>\n");
+    svg += svg_text(left + 32, y + 4, "text-anchor=\"start\"", shortened(chart.series[i].name));
   }
   return svg;
 }
@@ -301,20 +237,14 @@ std::string curves_svg(const Chart& chart) {
       kLeft + kPlotWidth + kLegendGap + 48 + kLetterWidth * static_cast<double>(longest);
   const double legend = kTop + kLegendRow * static_cast<double>(chart.series.size());
   const double height = std::max(kTop + kPlotHeight + kBottom, legend + 16);
-  const std::string size = cat(place(width), " ", place(height));
-  std::string svg = cat("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", place(width),
-                        "\" height=\"", place(height), "\" viewBox=\"0 0 ", size,
-                        "\" role=\"img\" font-family=\"sans-serif\" font-size=\"12\" "
-                        "fill=\"#333333\">\n<title>",
-                        escaped(chart.title), "</title>\n",
-                        "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+  std::string svg = svg_begin(width, height, chart.title);
   svg +=
-      text_at(kLeft + kPlotWidth / 2, 28, "text-anchor=\"middle\" font-size=\"16\"", chart.title);
+      svg_text(kLeft + kPlotWidth / 2, 28, "text-anchor=\"middle\" font-size=\"16\"", chart.title);
   const Axes axes = fitted_axes(chart);
   if (axes.empty)
     return svg +
-           text_at(kLeft + kPlotWidth / 2, kTop + kPlotHeight / 2, "text-anchor=\"middle\"",
-                   "nothing to draw") +
+           svg_text(kLeft + kPlotWidth / 2, kTop + kPlotHeight / 2, "text-anchor=\"middle\"",
+                    "nothing to draw") +
            "</svg>\n";
   svg += axes_svg(chart, axes);
   for (std::size_t i = 0; i < chart.series.size(); ++i) svg += series_svg(chart, axes, i);

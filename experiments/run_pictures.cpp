@@ -8,6 +8,7 @@
 #include "experiments/curves.hpp"
 #include "experiments/picture.hpp"
 #include "experiments/recording.hpp"
+#include "experiments/vector_field.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -31,7 +32,10 @@ std::vector<std::filesystem::path> RunPictures::draw() {
   const auto x = inputs.find("x");
   if (x == inputs.end() || x->second.rank() != 1) return drawn;
   draw_filters(drawn);
-  draw_reconstructions(drawn);
+  if (x->second[0] == 2)
+    draw_field(drawn);
+  else
+    draw_reconstructions(drawn);
   return drawn;
 }
 
@@ -50,16 +54,21 @@ void RunPictures::draw_filters(std::vector<std::filesystem::path>& drawn) {
   }
 }
 
-void RunPictures::draw_reconstructions(std::vector<std::filesystem::path>& drawn) {
-  const DataSet& set = data.valid.count() > 0 ? data.valid : data.train;
-  const std::int64_t count = std::min(kMostExamples, set.count());
-  if (count == 0) return;
+const DataSet& RunPictures::shown() const {
+  return data.valid.count() > 0 ? data.valid : data.train;
+}
+
+std::optional<RunPictures::Reconstructed> RunPictures::reconstruct(const DataSet& set,
+                                                                   std::int64_t count) {
+  if (count == 0) return std::nullopt;
   Problems problems(document);
   const Recording recording = record(spec, inputs, count, problems);
-  if (!recording.reconstruction) return;
+  if (!recording.reconstruction) return std::nullopt;
   Program program{{recording.reconstruction}, {}, {}};
   if (recording.corrupted) program.outputs.push_back(recording.corrupted);
   Plan<float> plan(*recording.tape, program, pool);
+  for (const auto& input : inputs)
+    if (plan.has_input(input.first) && !set.arrays.contains(input.first)) return std::nullopt;
   values.bind_to(plan);
   const float epoch = static_cast<float>(spec.train ? spec.train->epochs : 0), step = 0;
   plan.bind_constant("epoch", std::span<const float>(&epoch, 1));
@@ -73,14 +82,34 @@ void RunPictures::draw_reconstructions(std::vector<std::filesystem::path>& drawn
   const auto tensor = [&](std::span<const float> v) {
     return Tensor<float>(shape, std::vector<float>(v.begin(), v.end()));
   };
-  const Tensor<float> originals = tensor(std::span<const float>(
-      set.arrays.at("x").data.data(), static_cast<std::size_t>(shape.size())));
-  const Tensor<float> reconstructions = tensor(plan.output(0));
-  Tensor<float> corrupted;
-  if (recording.corrupted) corrupted = tensor(plan.output(1));
-  const Picture picture = reconstruction_grid(originals, recording.corrupted ? &corrupted : nullptr,
-                                              reconstructions, image(), static_cast<int>(count));
+  Reconstructed result;
+  result.originals = tensor(std::span<const float>(set.arrays.at("x").data.data(),
+                                                   static_cast<std::size_t>(shape.size())));
+  result.reconstructions = tensor(plan.output(0));
+  if (recording.corrupted) result.corrupted = tensor(plan.output(1));
+  return result;
+}
+
+void RunPictures::draw_reconstructions(std::vector<std::filesystem::path>& drawn) {
+  const std::int64_t count = std::min(kMostExamples, shown().count());
+  const std::optional<Reconstructed> made = reconstruct(shown(), count);
+  if (!made) return;
+  const Picture picture =
+      reconstruction_grid(made->originals, made->corrupted ? &*made->corrupted : nullptr,
+                          made->reconstructions, image(), static_cast<int>(count));
   drawn.push_back(save("reconstructions.png", to_png(picture)));
+}
+
+void RunPictures::draw_field(std::vector<std::filesystem::path>& drawn) {
+  const Tensor<float>& points = shown().arrays.at("x");
+  if (shown().count() == 0) return;
+  const DataSet grid{shown().name, {{"x", field_grid(points)}}, {}};
+  const std::optional<Reconstructed> made = reconstruct(grid, grid.count());
+  if (!made) return;
+  VectorField field{spec.name, points, made->corrupted.value_or(made->originals),
+                    made->reconstructions};
+  for (std::int64_t i = 0; i < field.arrows.size(); ++i) field.arrows[i] -= field.places[i];
+  drawn.push_back(save("field.svg", vector_field_svg(field)));
 }
 
 void RunPictures::draw_curves(const std::vector<MonitoredEpoch>& epochs) {

@@ -283,6 +283,33 @@ TEST_CASE("points of the spiral lie on it when there is no noise") {
   }
 }
 
+TEST_CASE("noise moves the points of the spiral by normal steps of its size, wherever they are") {
+  DataSpec spec = set_of("spiral");
+  spec.count = 20000;
+  spec.noise = 0;
+  const Tensor<float> curve = load_data(spec, 1).train.arrays.at("x");
+  spec.noise = 0.03;
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  // Moments of both coordinates' steps, and with the place on the curve, all of which are 0 or 1.
+  double mean = 0, square = 0, fourth = 0, both = 0, along = 0;
+  for (std::int64_t i = 0; i < spec.count; ++i) {
+    const double u = (x[2 * i] - curve[2 * i]) / spec.noise;
+    const double v = (x[2 * i + 1] - curve[2 * i + 1]) / spec.noise;
+    const double t = std::hypot(curve[2 * i], curve[2 * i + 1]) / 0.04;
+    mean += (u + v) / 2;
+    square += (u * u + v * v) / 2;
+    fourth += (u * u * u * u + v * v * v * v) / 6;
+    both += u * v;
+    along += (u + v) * (t - 9);
+  }
+  const double count = 20000, five_errors = 5 / std::sqrt(count);
+  CHECK(std::abs(mean / count) < five_errors / std::sqrt(2.0));
+  CHECK(std::abs(square / count - 1) < five_errors);
+  CHECK(std::abs(fourth / count - 1) < five_errors * std::sqrt(96.0 / 18));
+  CHECK(std::abs(both / count) < five_errors);
+  CHECK(std::abs(along / count) < five_errors * std::sqrt(2 * 12.0));
+}
+
 TEST_CASE("generated sets depend on the seed alone and refuse impossible sizes") {
   for (const char* set : {"bars", "gaussian", "spiral"}) {
     DataSpec spec = set_of(set);

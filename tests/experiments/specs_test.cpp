@@ -36,16 +36,26 @@ const Overrides kDeep = {kBars,
                          "model.parameters.W2=[4, 3]",
                          "model.parameters.b2=[3]",
                          "model.parameters.c2=[4]"};
+const Overrides kSpiral = {"data.count=60",
+                           "data.valid=20",
+                           "model.parameters.W1.shape=[2, 4]",
+                           "model.parameters.b1.shape=[4]",
+                           "model.parameters.W2=[4, 3]",
+                           "model.parameters.b2=[3]",
+                           "model.parameters.W3=[3, 2]"};
+const std::vector<std::string> kImages = {"filters.png", "reconstructions.png"};
 
 struct Shipped {
   std::string name;
   Overrides shrink;
   bool contractive = false;  // a Jacobian is in the cost
+  std::vector<std::string> pictures = kImages;
 };
 
 const std::vector<Shipped> kShipped = {
     {"combined", kLong, true},
     {"contractive_deep", kDeep, true},
+    {"contractive_higher_order", kLong, true},
     {"contractive_softplus", kShort, true},
     {"contractive_tanh", kShort, true},
     {"contractive_untied", kShort, true},
@@ -55,6 +65,8 @@ const std::vector<Shipped> kShipped = {
     {"new_regularizer", kLong, true},
     {"plain", kLong},
     {"quickstart", kLong, true},
+    {"reconstruction_contractive", kLong, true},
+    {"score_matching_spiral", kSpiral, true, {"filters.png", "field.svg"}},
     {"sparse_kl", kLong},
     {"sparse_l1", kShort},
     {"weight_decay", kShort},
@@ -138,9 +150,10 @@ TEST_SUITE("slow") {
       Talk talk(said, Screen{});
       REQUIRE(run_command(command, out, talk) == 0);
       CHECK(written_out(run / "config.json") == written_out(path_of(shipped), slice));
-      for (const char* file : {"checkpoints/last.safetensors", "checkpoints/best.safetensors",
-                               "artifacts/filters.png", "artifacts/reconstructions.png"})
+      for (const char* file : {"checkpoints/last.safetensors", "checkpoints/best.safetensors"})
         CHECK(fs::is_regular_file(run / file));
+      for (const std::string& picture : shipped.pictures)
+        CHECK(fs::is_regular_file(run / "artifacts" / picture));
 
       std::istringstream metrics(text_of(run / "metrics.jsonl"));
       std::vector<double> costs;
