@@ -5,6 +5,7 @@
 #include <new>
 #include <optional>
 
+#include "autodiff/chunks.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/memory.hpp"
 #include "autodiff/passes.hpp"
@@ -76,6 +77,7 @@ struct Plan<T>::State {
   std::vector<Instruction<T>> instructions;
   std::vector<Lifetime> blocks;
   Placement placement;
+  std::int64_t needed = 0;  // bytes of the smallest arena that was tried
   std::unique_ptr<std::byte, FreeAligned> arena;
   std::vector<std::vector<T>> constants;
   std::vector<Binding> bindings;
@@ -94,10 +96,10 @@ struct Plan<T>::State {
     roots.insert(roots.end(), program.guards.begin(), program.guards.end());
     // Targets are roots, so that they are bound even when nobody reads their old values.
     for (const Update& u : program.updates) roots.push_back(u.target);
-    graph = prepare(tape, roots, options.without_passes);
-    copy_updated_roots(graph, program.outputs.size() + program.updates.size(),
+    Graph prepared = prepare(tape, roots, options.without_passes);
+    copy_updated_roots(prepared, program.outputs.size() + program.updates.size(),
                        program.updates.size());
-    lay_out();
+    fit(prepared);
     connect(program);
     allocate();
   }
@@ -105,8 +107,28 @@ struct Plan<T>::State {
   const Location& location(Expr e) const { return locations[static_cast<std::size_t>(e.id)]; }
 
   // ------------------------------------------------------------ building
-  void lay_out() {
+  // Chunks of the usual size, or smaller ones where the memory does not suffice: far below the
+  // limit, other things are what does not fit.
+  void fit(const Graph& prepared) {
+    lay_out(prepared, options.chunk_bytes);
+    needed = placement.bytes;
+    for (const std::int64_t share : {4, 16}) {
+      const std::int64_t chunk = options.memory_limit / share;
+      if (needed <= options.memory_limit || chunk >= options.chunk_bytes) continue;
+      lay_out(prepared, chunk);
+      needed = std::min(needed, placement.bytes);
+    }
+  }
+
+  void lay_out(const Graph& prepared, std::int64_t chunk_bytes) {
+    graph = in_chunks(prepared, {chunk_bytes, bytes_of(1)});
     const Tape& tape = *graph.tape;
+    instructions.clear();
+    blocks.clear();
+    constants.clear();
+    bindings.clear();
+    names.clear();
+    locations.clear();
     locations.resize(tape.size());
     const std::vector<bool> varies = varying_nodes(tape);
     const std::vector<std::int64_t> last_use = last_uses(tape);
@@ -129,6 +151,7 @@ struct Plan<T>::State {
         add_instruction(id, node, last_use);
       }
     }
+    placement = place(blocks);
   }
 
   void extend(const Location& at, std::int64_t last) {
@@ -244,9 +267,8 @@ struct Plan<T>::State {
   }
 
   void allocate() {
-    placement = place(blocks);
     if (placement.bytes > options.memory_limit)
-      throw SpecError(memory_refusal(*graph.tape, lines(), placement.bytes, options.memory_limit,
+      throw SpecError(memory_refusal(*graph.tape, lines(), needed, options.memory_limit,
                                      static_cast<std::int64_t>(sizeof(T))));
     const auto bytes = static_cast<std::size_t>(std::max(placement.bytes, kAlignment));
     arena.reset(static_cast<std::byte*>(

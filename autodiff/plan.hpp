@@ -33,6 +33,9 @@ struct Program {
 struct PlanOptions {
   // Plans that need more bytes for intermediates are refused, with their largest nodes named.
   std::int64_t memory_limit = std::int64_t{8} << 30;
+  // What a larger value is computed in parts of (see chunks.hpp), in bytes; smaller parts are tried
+  // before a plan is refused. 0: no value is taken apart.
+  std::int64_t chunk_bytes = std::int64_t{16} << 20;
   // Names of passes that are left out (see passes.hpp); for tests and for finding a wrong one.
   std::vector<std::string> without_passes = {};
   // Fills freed memory with NaN, so that a value read after its end shows. For tests.
