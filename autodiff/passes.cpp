@@ -145,6 +145,32 @@ Graph absorb_transposes(const Graph& graph) {
                    });
 }
 
+// ---------------------------------------------------------------- numbers times contractions
+// A number times a large result is put into the smaller operand.
+Graph move_scales(const Graph& graph) {
+  const Tape& from = *graph.tape;
+  std::vector<int> readers(from.size(), 0);
+  for (NodeId id = 0; id < static_cast<NodeId>(from.size()); ++id)
+    for (const NodeId in : from.node(id).inputs) ++readers[static_cast<std::size_t>(in)];
+  for (const Expr& root : graph.roots) ++readers[static_cast<std::size_t>(root.id)];
+  return transform(from, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
+    if (node.op->name != "multiply") return Expr{};
+    const std::size_t large = in[0].shape().rank() == 0 ? 1 : 0;
+    const Expr number = in[1 - large];
+    if (number.shape().rank() != 0 || in[large].op().name != "contract" ||
+        readers[static_cast<std::size_t>(node.inputs[large])] > 1)
+      return Expr{};
+    const Node source = to.node(in[large]);
+    if (source.inputs.size() != 2) return Expr{};
+    const auto size = [&](std::size_t k) { return to.node(source.inputs[k]).shape.size(); };
+    const std::size_t small = size(0) <= size(1) ? 0 : 1;
+    if (4 * size(small) > source.shape.size()) return Expr{};
+    std::vector<Expr> operands{to.expr(source.inputs[0]), to.expr(source.inputs[1])};
+    operands[small] = number * operands[small];
+    return to.append(*source.op, operands, source.attributes);
+  });
+}
+
 constexpr std::array kPasses = {
     Pass{"broadcasts", "elementwise(broadcast_to(x), y) -> elementwise(x, y)", drop_broadcasts},
     Pass{"pairs", "contract(a, b, c, ...) -> contractions of two operands, the cheapest first",
@@ -153,6 +179,7 @@ constexpr std::array kPasses = {
          absorb_transposes},
     Pass{"merging", "equal contractions are one; X X' is marked as symmetric; x + x -> 2 x",
          algebra::merge_contractions},
+    Pass{"scales", "s * contract(x, Y) -> contract(s * x, Y)", move_scales},
 };
 
 void check_roots(std::string_view pass, const Graph& before, const Graph& after) {

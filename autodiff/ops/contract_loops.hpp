@@ -82,18 +82,35 @@ class PlainContraction {
     return p;
   }
 
+  // A product of two is rounded once, whatever it is computed in.
+  template <class T>
+  static void multiply_row(const std::array<const T*, N>& p,
+                           const std::array<std::int64_t, N>& step, std::int64_t n, T* out) {
+    if constexpr (N == 2) {
+      const T *a = p[0], *b = p[1];
+      if (step[0] == 1 && step[1] == 1) {
+        for (std::int64_t i = 0; i < n; ++i) out[i] = a[i] * b[i];
+        return;
+      }
+      if (step[0] + step[1] == 1 && step[0] * step[1] == 0) {
+        const T factor = step[0] == 0 ? *a : *b;
+        const T* row = step[0] == 0 ? b : a;
+        for (std::int64_t i = 0; i < n; ++i) out[i] = row[i] * factor;
+        return;
+      }
+    }
+    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(product<T>(p, step, i));
+  }
+
   // Nothing to sum over: an outer or elementwise product.
   template <class T>
   void multiply(ThreadPool* pool, const std::array<const T*, N>& data, T* out) const {
     const Rows rows(kept_);
     loops::pieces(pool, rows.rows, std::max<std::int64_t>(1, loops::kGrain / rows.run),
                   [&](std::int64_t a, std::int64_t b) {
-                    for (std::int64_t r = a; r < b; ++r) {
-                      const auto p = shifted(data, kept_.offsets(r, rows.outer_axes));
-                      T* o = out + r * rows.run;
-                      for (std::int64_t i = 0; i < rows.run; ++i)
-                        o[i] = static_cast<T>(product<T>(p, rows.step, i));
-                    }
+                    for (std::int64_t r = a; r < b; ++r)
+                      multiply_row(shifted(data, kept_.offsets(r, rows.outer_axes)), rows.step,
+                                   rows.run, out + r * rows.run);
                   });
   }
 
