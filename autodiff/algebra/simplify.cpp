@@ -43,10 +43,13 @@ class Simplifier {
   Expr written(NodeId id) {
     const algebra::Alternatives& all = *reader_.find(id);
     const Shape shape = tape_.node(id).shape;
+    const auto weight = [&](const Sum& sum) {
+      // Terms that are written apart may cancel.
+      const double many = careful_ && sum.terms.size() > 1 ? 1 : 0;
+      return std::pair{many, algebra::cost(sum, reader_.labels())};
+    };
     const Sum* best = &all[0];
-    if (all.size() > 1)
-      best = &*std::ranges::min_element(
-          all, {}, [&](const Sum& sum) { return algebra::cost(sum, reader_.labels()); });
+    if (all.size() > 1) best = &*std::ranges::min_element(all, {}, weight);
     Expr total;
     std::vector<Expr> terms;  // without cancelling
     bool conditional = best->expanded;
@@ -56,10 +59,10 @@ class Simplifier {
       const algebra::Emitted e = emit(tape_, form, reader_.labels(), shape, careful_);
       if (!e.value) return {};
       total = !total ? e.value : minus ? total - e.value : total + e.value;
-      conditional = conditional || e.took_half_apart;
+      conditional = conditional || e.took_half_apart || minus;
       if (e.took_half_apart)
         terms.push_back(incoherent(tape_, form, reader_.labels(), shape));
-      else if (!minus)
+      else
         terms.push_back(abs(e.value));
     }
     if (conditional && std::ranges::all_of(terms, [](Expr e) { return bool(e); }))
