@@ -3,16 +3,13 @@
 
 #include "autodiff/algebra/simplify.hpp"
 #include "autodiff/gradient.hpp"
-#include "autodiff/passes.hpp"
 #include "autodiff/plan.hpp"
 #include "autodiff/print.hpp"
-#include "autodiff/work.hpp"
 #include "experiments/commands.hpp"
-#include "experiments/cost_text.hpp"
 #include "experiments/failure.hpp"
 #include "experiments/json_dump.hpp"
 #include "experiments/recording.hpp"
-#include "experiments/source_text.hpp"
+#include "experiments/shown_cost.hpp"
 #include "experiments/table.hpp"
 #include "models/language/functions.hpp"
 #include "nn/optimizers.hpp"
@@ -202,77 +199,6 @@ void show_graph(const Shown& shown, bool json, std::ostream& out) {
     out << dot;
 }
 
-// FLOPs of what the roots need, after the passes of a plan.
-double work_of(const Tape& tape, const std::vector<Expr>& roots) {
-  const Graph graph = prepare(tape, roots);
-  double total = 0;
-  for (const NodeId id : ancestors(*graph.tape, graph.roots)) total += flops(*graph.tape, id);
-  return total;
-}
-
-struct TermWork {
-  double value, both;  // both: value and gradient
-};
-
-TermWork work_of_term(const Shown& shown, Expr term) {
-  std::vector<Expr> roots{term};
-  const double value = work_of(shown.tape(), roots);
-  if (!shown.recording.parameters().empty())
-    for (const Expr& g : gradient(term, shown.recording.parameters(), Unused::kZero))
-      roots.push_back(g);
-  return {value, work_of(shown.tape(), roots)};
-}
-
-// cost = reconstruction + 0.1 * contraction
-std::string sum_text(const Spec& spec) {
-  std::string text;
-  for (const TermSpec& t : spec.cost) {
-    const double size = t.weight < 0 ? -t.weight : t.weight;
-    text += text.empty() ? (t.weight < 0 ? "-" : "") : (t.weight < 0 ? " - " : " + ");
-    text += size == 1 ? printable(t.name) : cat(number_text(size), " * ", printable(t.name));
-  }
-  return text;
-}
-
-void show_cost(const Shown& shown, bool json, std::ostream& out) {
-  const Spec& spec = shown.spec;
-  std::vector<NamedText> terms;
-  for (const TermSpec& t : spec.cost) terms.emplace_back(t.name, t.value);
-  const WrittenCost written = written_out(spec.model, terms);
-  Json list = Json::array();
-  if (!json) out << "cost = " << sum_text(spec) << '\n';
-  for (std::size_t i = 0; i < terms.size(); ++i) {
-    const auto& [name, text] = written.terms[i];
-    const Expr term = shown.recording.terms[i].value;
-    const TermWork work = work_of_term(shown, simplified(term));
-    const TermWork written_work = work_of_term(shown, term);
-    if (json)
-      list.push_back({{"name", name},
-                      {"weight", spec.cost[i].weight},
-                      {"text", text},
-                      {"value_flops", work.value},
-                      {"value_and_gradient_flops", work.both},
-                      {"value_and_gradient_flops_as_written", written_work.both}});
-    else
-      out << '\n'
-          << printable(name) << " = " << text << "\n    value " << with_prefix(work.value, "FLOP")
-          << ", with gradient " << with_prefix(work.both, "FLOP") << " for a batch of "
-          << shown.batch
-          << (work.both == written_work.both
-                  ? ""
-                  : cat("; as written ", with_prefix(written_work.both, "FLOP")))
-          << '\n';
-  }
-  if (json) {
-    Json where = Json::object();
-    for (const auto& [name, text] : written.where) where[name] = text;
-    print_json(out, {{"cost", sum_text(spec)}, {"terms", list}, {"where", where}});
-  } else if (!written.where.empty()) {
-    out << "\nwhere\n";
-    for (const auto& [name, text] : written.where) out << "  " << name << " = " << text << '\n';
-  }
-}
-
 }  // namespace
 
 int show_command(const ShowCommand& command, std::ostream& out, Talk&) {
@@ -297,7 +223,7 @@ int show_command(const ShowCommand& command, std::ostream& out, Talk&) {
       show_plan(shown, command.json, out);
       break;
     case Aspect::kCost:
-      show_cost(shown, command.json, out);
+      show_cost(shown.spec, shown.recording, shown.batch, command.json, out);
       break;
   }
   return kExitFine;

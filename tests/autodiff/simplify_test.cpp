@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <random>
 
@@ -42,15 +43,14 @@ Quad size_of(const Tensor<T>& a) {
   return number::sqrt(total);
 }
 
-// How far b is from a, as a share of a. What vanishes is compared with `scale`, the size of the
-// cost: it may do so exactly on one side and by cancellation on the other.
+// How far b is from a, as a share of a. What vanishes may do so exactly on one side and by
+// cancellation on the other: it is compared with 1, the size of weights and slopes here.
 template <class T>
-double distance(const Tensor<Quad>& a, const Tensor<T>& b, Quad scale) {
+double distance(const Tensor<Quad>& a, const Tensor<T>& b) {
   Tensor<Quad> off = a;
   for (std::int64_t i = 0; i < a.size(); ++i) off[i] -= static_cast<Quad>(b[i]);
   const Quad size = size_of(a);
-  const Quad whole = size > static_cast<Quad>(1e-20) * scale ? size : scale;
-  return static_cast<double>(size_of(off) / (whole + static_cast<Quad>(1e-10)));
+  return static_cast<double>(size_of(off) / (size > static_cast<Quad>(1e-20) ? size : Quad(1)));
 }
 
 double total_flops(const Tape& tape, const std::vector<Expr>& roots) {
@@ -86,9 +86,8 @@ struct Written {
     in_double = Interpreter<double>(tape, roots).run(rounded);
   }
 
-  // The same values and gradients, also after the passes of a plan; in double where it is to be
-  // used there.
-  void check(Expr rewritten, bool also_double) const {
+  // The same values and gradients, also after the passes of a plan; in double to within `share`.
+  void check(Expr rewritten, double share) const {
     const std::vector<Expr> after = with_gradients(rewritten, parameters);
     verify(tape);
     const auto quad = Interpreter<Quad>(tape, after).run(feed);
@@ -97,29 +96,28 @@ struct Written {
     const auto b = Interpreter<double>(*graph.tape, graph.roots).run(rounded);
     for (std::size_t i = 0; i < exact.size(); ++i) {
       CAPTURE(i);
-      const Quad scale = size_of(exact[0]);
-      CHECK(distance(exact[i], quad[i], scale) < 1e-25);
-      CHECK(distance(exact[i], prepared[i], scale) < 1e-25);
-      // Some networks are so conditioned that the tape as written is no better.
-      const double possible = 2 * distance(exact_of_rounded[i], in_double[i], scale);
-      if (also_double)
-        CHECK(distance(exact_of_rounded[i], b[i], scale) < std::max(1e-12, possible));
+      CHECK(distance(exact[i], quad[i]) < 1e-25);
+      CHECK(distance(exact[i], prepared[i]) < 1e-25);
+      // Some networks are so conditioned that the tape as written is hardly better.
+      const double possible = 10 * distance(exact_of_rounded[i], in_double[i]);
+      CHECK(distance(exact_of_rounded[i], b[i]) < std::max(share, possible));
     }
   }
 };
 
 // The form that is chosen, and the careful one, are right in quad and keep their digits in double;
 // returns the FLOPs of the fast value as a share of those before.
-double check_same(Expr cost, const std::vector<Expr>& parameters, double scale = 0.5) {
+double check_same(Expr cost, const std::vector<Expr>& parameters, double scale = 0.5,
+                  double share = 1e-12) {
   const Written written(cost, parameters, scale);
   const Simplified fast = simplify({cost});
   const Expr careful = simplify({cost}, Care::kCareful).roots[0];
   const Expr guard = keeps_digits(fast.conditions);
   const bool kept = !guard || number::is_finite(evaluate(guard, written.rounded)[0]);
-  if (kept) written.check(fast.roots[0], true);
+  if (kept) written.check(fast.roots[0], share);
   if (!kept || !(careful == fast.roots[0])) {
     CAPTURE("careful");
-    written.check(careful, true);
+    written.check(careful, share);
   }
   return total_flops(*cost.tape, fast.roots) / total_flops(*cost.tape, {cost});
 }
@@ -209,13 +207,13 @@ struct RandomNet : Net {
     return m == n ? h : matmul(h, weights(m, n));
   }
   Expr energy() { return sum(h, {1}) + sum(square(h), {1}); }
-  // The same network at a noisy input.
+  // At a noisy input.
+  Expr corrupted() { return x + 0.1 * tape.input("corruption", x.shape()); }
   Expr difference() {
-    const Expr noisy = x + 0.1 * tape.input("corruption", x.shape());
-    return jacobian(h, x) - jacobian(substitute(h, x, noisy), noisy);
+    return jacobian(h, x) - jacobian(substitute(h, x, corrupted()), corrupted());
   }
 
-  static constexpr int kForms = 20;
+  static constexpr int kForms = 20, kDifference = 10;
   // One of the forms that are made of Jacobians, as a scalar.
   Expr cost(int form) {
     const std::int64_t batch = x.shape()[0], m = h.shape()[1], n = x.shape()[1];
@@ -242,7 +240,7 @@ struct RandomNet : Net {
         return sum(tape.input("per entry", {m, n}) * square(J()));
       case 9:
         return mean(sqnorm(J_square() - eye(tape, n)));
-      case 10:
+      case kDifference:
         return mean(sqnorm(difference()));
       case 11:
         return mean(trace(J_square()));
@@ -270,7 +268,15 @@ void check_random_network(unsigned seed, int form) {
   CAPTURE(seed);
   CAPTURE(form);
   RandomNet net(seed);
-  check_same(net.cost(form), net.parameters);
+  double share = 1e-12;
+  if (form == RandomNet::kDifference) {
+    // Slopes that nearly agree: 20 eps |J| / |J - J2|.
+    const Expr ratio = sqrt(sum(square(jacobian(net.h, net.x))) / sum(square(net.difference())));
+    const double lost = 20 * number::epsilon<double>() *
+                        static_cast<double>(evaluate(ratio, feed_of(net.tape, 0.5))[0]);
+    if (lost > share) share = lost;  // false where both vanish
+  }
+  check_same(net.cost(form), net.parameters, 0.5, share);
 }
 
 // Gradients against differences, to order 2, and the plans of both precisions.
@@ -379,6 +385,35 @@ TEST_CASE("simplified: what has no structure is left as it is") {
 TEST_CASE("simplified: random networks keep value and gradients") {
   for (unsigned seed = 1; seed <= 120; ++seed)
     check_random_network(seed, static_cast<int>(seed % RandomNet::kForms));
+}
+
+TEST_CASE("simplified: networks that were hard keep value and gradients") {
+  // Costs that vanish: units minus their mean, where there is one unit.
+  check_random_network(1443, 14);
+  check_random_network(2032, 14);
+  check_random_network(2892, 18);
+  // Jacobians that differ by 1e-4 of their size and less.
+  check_random_network(1615, RandomNet::kDifference);
+  check_random_network(2359, RandomNet::kDifference);
+  check_random_network(2629, RandomNet::kDifference);
+  // Weights of both signs, so that the cost is small beside its terms; saturated units.
+  check_random_network(112, 3);
+  check_random_network(97, 13);
+}
+
+TEST_CASE("simplified: squares of sums that are written out keep value and gradients") {
+  // They are rarely the cheapest, so they are looked for.
+  int found = 0;
+  for (unsigned seed = 1; seed <= 60; ++seed)
+    for (const int form : {0, 9, 10, 12, 17}) {
+      RandomNet net(seed);
+      const auto rewritten = simplify({net.cost(form)}).rewritten;
+      if (!std::ranges::any_of(rewritten, [](const Rewritten& r) { return r.sum.expanded; }))
+        continue;
+      check_random_network(seed, form);
+      ++found;
+    }
+  CHECK(found >= 5);
 }
 
 TEST_CASE("simplified: gradients of random networks are their slopes, to order 2") {

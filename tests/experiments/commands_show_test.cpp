@@ -133,6 +133,101 @@ where
   CHECK(json["where"]["xe"] == "masking_noise(x, 0.3)");
 }
 
+TEST_CASE("the cost tells what a penalty on a Jacobian became, its steps and their work") {
+  const Called called = show(R"json({
+    "name": "cae",
+    "model": {
+      "inputs": {"x": [784]},
+      "parameters": {"W": [784, 256], "b": [256], "V": [256, 100], "c": [784]},
+      "define": {"h": "sigmoid(x @ W + b)", "k": "tanh(h @ V)", "logits": "h @ W.T + c"}
+    },
+    "cost": {
+      "reconstruction": "mean(cross_entropy_logits(logits, x))",
+      "one": {"weight": 0.2, "value": "mean(sqnorm(jacobian(h, x)))"},
+      "two": "mean(sqnorm(jacobian(k, x)))"
+    },
+    "train": {"optimizer": {"kind": "sgd", "rate": 0.1}, "batch": 100}
+  })json",
+                             Aspect::kCost);
+  CHECK(called.code == 0);
+  const auto part = [&](const std::string& from, const std::string& to) {
+    const std::size_t at = called.out.find(from);
+    REQUIRE(at != std::string::npos);
+    return called.out.substr(at, called.out.find(to, at) - at);
+  };
+  // The quickstart's penalty: no Jacobian is left as written, so nothing is said of the first term.
+  CHECK(part("reconstruction = mean", "\n\n").find("\n    = ") == std::string::npos);
+  CHECK(part("one = mean", "    value ") ==
+        R"(one = mean(sqnorm(jacobian(sigmoid(x @ W + b), x)))
+    = 0.01 * sum_{b,i,j} d[b,j]^2 W[i,j]^2
+    where d[b,j] = h * (1 - h)
+          h = sigmoid(x @ W + b)
+    in this order             work         result
+      s1[b,j] = d[b,j]^2      25.6 kFLOP   102.4 kB
+      s2[i,j] = W[i,j]^2      200.7 kFLOP  802.8 kB
+      s3[j] = sum_i s2[i,j]   200.7 kFLOP  1.0 kB
+      s4[j] = sum_b s1[b,j]   25.6 kFLOP   1.0 kB
+      s5 = sum_j s4[j] s3[j]  512 FLOP     4 B
+)");
+  const std::string one = part("one = mean", "\n\n"), two = part("two = mean", "\n\n");
+  CHECK(one.find(" for a batch of 100; as written ") != std::string::npos);
+  CHECK(one.find(" times as much") != std::string::npos);
+  CHECK(one.find("digits may be lost") == std::string::npos);
+  CHECK(two.find("    = 0.01 * sum_{b,i,k} (sum_j d2[b,k] V[j,k] d1[b,j] W[i,j])^2\n") !=
+        std::string::npos);
+  CHECK(two.find(" = sum_i W[i,j] W[i,j']") != std::string::npos);
+  CHECK(two.find("symmetric\n") != std::string::npos);
+  CHECK(two.find("    digits may be lost: the square is taken by Gram matrices; ") !=
+        std::string::npos);
+}
+
+TEST_CASE("the cost as JSON has formulas, steps and the work of every form") {
+  const auto json = show(R"json({
+    "name": "deep",
+    "model": {"inputs": {"x": [6]}, "parameters": {"W": [6, 5], "V": [5, 4]},
+              "define": {"h": "sigmoid(x @ W)", "k": "tanh(h @ V)"}},
+    "cost": {"deep": "mean(sqnorm(jacobian(k, x)))", "decay": "sum(W^2)"},
+    "train": {"optimizer": {"kind": "sgd", "rate": 0.1}, "batch": 10}
+  })json",
+                         Aspect::kCost, true)
+                        .json();
+  const auto& deep = json["terms"][0];
+  CHECK(deep["formula"] == "0.1 * sum_{b,i,k} (sum_j d2[b,k] V[j,k] d1[b,j] W[i,j])^2");
+  CHECK(deep["where"] == nlohmann::json{"d1[b,j] = h * (1 - h)", "d2[b,k] = 1 - k^2"});
+  CHECK(json["where"]["h"] == "sigmoid(x @ W)");
+  double bytes = 0, flops = 0;
+  bool symmetric = false;
+  for (const auto& step : deep["steps"]) {
+    CHECK(step["text"].get<std::string>().find(" = ") != std::string::npos);
+    flops += step["flops"].get<double>();
+    bytes += step["bytes"].get<double>();
+    symmetric = symmetric || step["symmetric"].get<bool>();
+  }
+  CHECK(symmetric);
+  CHECK(bytes > 2 * 5 * 5 * 4);
+  CHECK(flops < deep["value_flops"].get<double>());
+  CHECK(deep["value_and_gradient_flops_as_written"].get<double>() >
+        deep["value_and_gradient_flops"].get<double>());
+  CHECK(deep["value_and_gradient_flops_careful"].get<double>() >
+        deep["value_and_gradient_flops"].get<double>());
+  CHECK(deep["may_lose_digits"] == "the square is taken by Gram matrices");
+  CHECK_FALSE(json["terms"][1].contains("formula"));
+}
+
+TEST_CASE("draws that a penalty reads are told once, after the terms") {
+  const Called called = show(R"json({
+    "name": "noisy",
+    "model": {"inputs": {"x": [6]}, "parameters": {"W": [6, 5]},
+              "define": {"xe": "gaussian_noise(x, 0.1)"}},
+    "cost": {"a": "mean(sqnorm(jacobian(sigmoid(xe @ W), xe)))"}
+  })json",
+                             Aspect::kCost);
+  CHECK(called.out.find("u1[b,j] = sigmoid(sum_i xe[b,i] W[i,j])\n") != std::string::npos);
+  const std::size_t at = called.out.find("xe = gaussian_noise");
+  CHECK(at > called.out.find("\nwhere\n"));
+  CHECK(called.out.find("xe = gaussian_noise", at + 1) == std::string::npos);
+}
+
 TEST_CASE("definitions put in keep their meaning") {
   models::Declarations model;
   model.define = {{"s", "a + b"}, {"c", "a"}, {"n", "-a"}};
