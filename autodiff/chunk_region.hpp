@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "autodiff/chunks.hpp"
-#include "autodiff/error.hpp"
 
 namespace jacquard {
 
@@ -68,11 +67,6 @@ class Region {
   // The most of what is too large is covered; chunks are small enough; parts lie in one piece;
   // little is copied.
   bool better_than(const Region& other) const;
-
-  std::string info() const {
-    return cat("covered ", covered(), " fits ", fits(), " copied ", copied(), " rows ", rows_,
-               " extent ", extent_, " stages ", stages_.size(), " nodes ", nodes());
-  }
 
  private:
   Region(const SizedGraph& graph, NodeId seed, int axis, const std::vector<bool>& whole);

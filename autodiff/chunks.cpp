@@ -168,11 +168,6 @@ class Writer {
 };
 
 // ---------------------------------------------------------------- the pass
-Graph without_dead_nodes(const Graph& graph) {
-  return transform(*graph.tape, graph.roots,
-                   [](Tape&, const Node&, const std::vector<Expr>&) { return Expr{}; });
-}
-
 double most_alive(const SizedGraph& graph) {
   std::vector<NodeId> order(graph.tape.size());
   std::iota(order.begin(), order.end(), 0);
@@ -212,7 +207,8 @@ std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOption
     if (tried[index(seed)]) continue;
     const std::optional<Region> region = best_region(sized, seed, tried);
     if (!region) continue;
-    Graph result = without_dead_nodes(Writer(graph, *region).write());
+    const Graph written = Writer(graph, *region).write();
+    Graph result = live_part(*written.tape, written.roots);
     verify(*result.tape);
     // Sums are there twice while they are added: not worth it where little else is large.
     const double before = most_alive(sized), after = most_alive(SizedGraph(result, options));
@@ -224,7 +220,7 @@ std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOption
 }  // namespace
 
 Graph in_chunks(const Graph& graph, const ChunkOptions& options) {
-  Graph result = without_dead_nodes(graph);
+  Graph result = live_part(*graph.tape, graph.roots);
   if (options.bytes <= 0) return result;
   for (int round = 0; round < kMostRounds; ++round) {
     std::optional<Graph> next = next_region_in_chunks(result, options);

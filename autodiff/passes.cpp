@@ -102,6 +102,15 @@ Graph drop_broadcasts(const Graph& graph) {
                    });
 }
 
+// How often each node is read, by nodes and as a root.
+std::vector<int> reader_counts(const Graph& graph) {
+  std::vector<int> readers(graph.tape->size(), 0);
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.tape->size()); ++id)
+    for (const NodeId in : graph.tape->node(id).inputs) ++readers[static_cast<std::size_t>(in)];
+  for (const Expr& root : graph.roots) ++readers[static_cast<std::size_t>(root.id)];
+  return readers;
+}
+
 // ---------------------------------------------------------------- transposes that are read
 // A contraction reads its operands and writes its result in any order of axes, so that a
 // transposition next to it is a renaming of indices.
@@ -123,10 +132,7 @@ Expr without_transposes(Tape& to, const Node& node, const std::vector<Expr>& in)
 }
 
 Graph absorb_transposes(const Graph& graph) {
-  std::vector<int> readers(graph.tape->size(), 0);
-  for (NodeId id = 0; id < static_cast<NodeId>(graph.tape->size()); ++id)
-    for (const NodeId in : graph.tape->node(id).inputs) ++readers[static_cast<std::size_t>(in)];
-  for (const Expr& root : graph.roots) ++readers[static_cast<std::size_t>(root.id)];
+  const std::vector<int> readers = reader_counts(graph);
   return transform(*graph.tape, graph.roots,
                    [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
                      if (node.op->name == "contract") return without_transposes(to, node, in);
@@ -148,27 +154,24 @@ Graph absorb_transposes(const Graph& graph) {
 // ---------------------------------------------------------------- numbers times contractions
 // A number times a large result is put into the smaller operand.
 Graph move_scales(const Graph& graph) {
-  const Tape& from = *graph.tape;
-  std::vector<int> readers(from.size(), 0);
-  for (NodeId id = 0; id < static_cast<NodeId>(from.size()); ++id)
-    for (const NodeId in : from.node(id).inputs) ++readers[static_cast<std::size_t>(in)];
-  for (const Expr& root : graph.roots) ++readers[static_cast<std::size_t>(root.id)];
-  return transform(from, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
-    if (node.op->name != "multiply") return Expr{};
-    const std::size_t large = in[0].shape().rank() == 0 ? 1 : 0;
-    const Expr number = in[1 - large];
-    if (number.shape().rank() != 0 || in[large].op().name != "contract" ||
-        readers[static_cast<std::size_t>(node.inputs[large])] > 1)
-      return Expr{};
-    const Node source = to.node(in[large]);
-    if (source.inputs.size() != 2) return Expr{};
-    const auto size = [&](std::size_t k) { return to.node(source.inputs[k]).shape.size(); };
-    const std::size_t small = size(0) <= size(1) ? 0 : 1;
-    if (4 * size(small) > source.shape.size()) return Expr{};
-    std::vector<Expr> operands{to.expr(source.inputs[0]), to.expr(source.inputs[1])};
-    operands[small] = number * operands[small];
-    return to.append(*source.op, operands, source.attributes);
-  });
+  const std::vector<int> readers = reader_counts(graph);
+  return transform(
+      *graph.tape, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
+        if (node.op->name != "multiply") return Expr{};
+        const std::size_t large = in[0].shape().rank() == 0 ? 1 : 0;
+        const Expr number = in[1 - large];
+        if (number.shape().rank() != 0 || in[large].op().name != "contract" ||
+            readers[static_cast<std::size_t>(node.inputs[large])] > 1)
+          return Expr{};
+        const Node source = to.node(in[large]);
+        if (source.inputs.size() != 2) return Expr{};
+        const auto size = [&](std::size_t k) { return to.node(source.inputs[k]).shape.size(); };
+        const std::size_t small = size(0) <= size(1) ? 0 : 1;
+        if (4 * size(small) > source.shape.size()) return Expr{};
+        std::vector<Expr> operands{to.expr(source.inputs[0]), to.expr(source.inputs[1])};
+        operands[small] = number * operands[small];
+        return to.append(*source.op, operands, source.attributes);
+      });
 }
 
 constexpr std::array kPasses = {
@@ -220,18 +223,22 @@ Graph transform(const Tape& tape, std::span<const Expr> roots, const Rewrite& re
   return result;
 }
 
+Graph live_part(const Tape& tape, std::span<const Expr> roots) {
+  return transform(tape, roots,
+                   [](Tape&, const Node&, const std::vector<Expr>&) { return Expr{}; });
+}
+
 Graph prepare(const Tape& tape, std::span<const Expr> roots,
               const std::vector<std::string>& without) {
   for (const std::string& name : without)
     if (std::ranges::none_of(kPasses, [&](const Pass& p) { return p.name == name; }))
       throw Error(cat("plan: there is no pass '", name, "'; the passes are ", pass_names()));
-  const auto copy = [](Tape&, const Node&, const std::vector<Expr>&) { return Expr{}; };
-  Graph graph = transform(tape, roots, copy);
+  Graph graph = live_part(tape, roots);
   for (const Pass& pass : kPasses) {
     if (std::ranges::find(without, pass.name) != without.end()) continue;
     // A pass may leave nodes behind that nobody reads; the copy drops them.
     const Graph rewritten = pass.run(graph);
-    Graph next = transform(*rewritten.tape, rewritten.roots, copy);
+    Graph next = live_part(*rewritten.tape, rewritten.roots);
     check_roots(pass.name, graph, next);
     graph = std::move(next);
   }

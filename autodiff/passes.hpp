@@ -27,9 +27,11 @@ struct Pass {
 // The passes of every plan, in order.
 std::span<const Pass> all_passes();
 
-// The part of a tape that the roots need, copied (dead code stays behind), and then every pass
-// that is not named in `without`. Throws Error for a name that is no pass; InternalError when a
-// pass broke the tape or changed a root's shape.
+// The part of a tape that the roots need, copied: dead code stays behind.
+Graph live_part(const Tape& tape, std::span<const Expr> roots);
+
+// The same, and then every pass that is not named in `without`. Throws Error for a name that is no
+// pass; InternalError when a pass broke the tape or changed a root's shape.
 Graph prepare(const Tape& tape, std::span<const Expr> roots,
               const std::vector<std::string>& without = {});
 

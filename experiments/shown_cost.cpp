@@ -86,10 +86,15 @@ std::string times_as_much(double ratio) {
   return number_text(shown) + " times as much";
 }
 
-std::string how_squared(const algebra::Description& d) {
-  const char* gram = "the square is taken by Gram matrices";
-  const char* expanded = "the square of a sum is expanded";
-  return d.gram && d.expanded ? cat(gram, ", ", expanded) : d.gram ? gram : expanded;
+std::string why_digits(const algebra::Description& d) {
+  std::string text;
+  const auto add = [&text](bool so, const char* what) {
+    if (so) text += (text.empty() ? "" : ", ") + std::string(what);
+  };
+  add(d.gram, "the square is taken by Gram matrices");
+  add(d.expanded, "the square of a sum is expanded");
+  add(d.difference, "terms of both signs are added up");
+  return text;
 }
 
 using Definitions = std::vector<NamedText>;
@@ -119,9 +124,10 @@ void print_work(const Term& term, std::int64_t batch, std::ostream& out) {
   if (before.both != now.both && now.both > 0) out << ", " << times_as_much(before.both / now.both);
   out << '\n';
   if (term.careful)
-    out << "    digits may be lost: " << how_squared(*term.became)
-        << "; every step checks that terms <= 1000 * value, and takes the careful form, "
-        << with_prefix(term.careful->both, "FLOP") << " with gradient, where they are not\n";
+    out << "    digits may be lost: " << why_digits(*term.became)
+        << "; every step checks that terms <= " << number_text(kMostCancelling)
+        << " * value, and takes the careful form, " << with_prefix(term.careful->both, "FLOP")
+        << " with gradient, where they are not\n";
 }
 
 void print_text(const Spec& spec, const std::vector<Term>& terms, const WrittenCost& written,
@@ -160,7 +166,7 @@ Json term_json(const TermSpec& spec, const std::string& text, const Term& term) 
                              {"bytes", step.bytes},
                              {"symmetric", step.symmetric}});
   if (term.careful) {
-    json["may_lose_digits"] = how_squared(*term.became);
+    json["may_lose_digits"] = why_digits(*term.became);
     json["value_and_gradient_flops_careful"] = term.careful->both;
   }
   return json;

@@ -9,6 +9,7 @@
 
 #include "autodiff/algebra/index_text.hpp"
 #include "autodiff/error.hpp"
+#include "autodiff/ops/contract_products.hpp"
 #include "autodiff/passes.hpp"
 #include "autodiff/work.hpp"
 
@@ -20,12 +21,6 @@ struct ShownFactor {
   View view;
   int power = 1;
 };
-
-bool is_symmetric(const Node& node) {
-  const auto& entries = node.attributes.entries();
-  return node.op->name == "contract" &&
-         std::ranges::any_of(entries, [](const auto& e) { return e.first == "symmetric"; });
-}
 
 // Those that a half is summed over before it is squared.
 std::vector<Label> inner_labels(const Form& form) {
@@ -60,7 +55,7 @@ class Describer {
         parts_.push_back(r);
     for (const Condition& c : simplified.conditions)
       for (const Rewritten& r : parts_)
-        if (c.value == r.after) (r.sum.expanded ? result_.expanded : result_.gram) = true;
+        if (c.value == r.after) cause(r.sum) = true;
   }
 
   std::optional<Description> run() {
@@ -78,6 +73,13 @@ class Describer {
   void explain(IndexText& text) {
     for (std::string& definition : text.definitions())
       result_.where.push_back(std::move(definition));
+  }
+
+  // What the condition of a sum is for.
+  bool& cause(const Sum& sum) {
+    const bool halves =
+        std::ranges::any_of(sum.terms, [](const Form& f) { return !f.half.empty(); });
+    return sum.expanded ? result_.expanded : halves ? result_.gram : result_.difference;
   }
 
   // ---------------------------------------------------------------- indices
@@ -344,7 +346,7 @@ class Describer {
     step.text = text.operand({id, indices}) + " = " + step.text;
     step.flops = flops(tape, id);
     step.bytes = static_cast<double>(tape.node(id).shape.size()) * bytes_per_number_;
-    step.symmetric = is_symmetric(tape.node(id));
+    step.symmetric = symmetric_axes(tape.node(id).attributes, tape.node(id).shape).has_value();
     result_.steps.push_back(std::move(step));
   }
 

@@ -24,10 +24,11 @@ struct Description {
   std::vector<std::string> where;    // what stands in the formula without a name of its own
   std::vector<std::string> names;    // labels and inputs of the tape that all of this uses
   std::vector<DescribedStep> steps;  // from what `where` explains to the result, in order
-  // Digits may be lost (Simplified::conditions), because terms of both signs stand for a square:
-  // those of a square of a sum, or of Gram matrices.
+  // Digits may be lost (Simplified::conditions), because terms of both signs are added: those of
+  // the square of a sum, of Gram matrices, or of a sum as it stands.
   bool expanded = false;
   bool gram = false;
+  bool difference = false;
 };
 
 // Of the one root that was simplified; nothing where it was left as it was. Names are the labels of

@@ -24,6 +24,8 @@ void use_one_name(Form& form, std::size_t identity) {
 
 bool is_identity(const Factor& factor) { return factor.node.op().name == "eye"; }
 
+Expr scale_product(Expr a, Expr b) { return !a ? b : !b ? a : a * b; }
+
 bool contains(const std::vector<Label>& labels, Label label) {
   return std::ranges::find(labels, label) != labels.end();
 }
@@ -131,10 +133,8 @@ void eliminate_identities(Form& form, const Labels& labels) {
 void close(Form& form, const std::vector<Label>& before, const Labels& labels) {
   for (const Label l : before) {
     if (l == kNoLabel || contains(form.output, l)) continue;
-    const bool inside = contains(labels_of(form.half), l);
-    if (!inside && !contains(labels_of(form.factors), l))
-      form.coefficient *= static_cast<double>(labels.size(l));
-    if (inside) form.shared.push_back(l);
+    count_ones(form, l, labels);
+    if (contains(labels_of(form.half), l)) form.shared.push_back(l);
   }
 }
 

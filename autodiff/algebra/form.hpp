@@ -53,6 +53,9 @@ bool is_identity(const Factor& factor);
 bool is_tie(const Factor& factor);
 bool contains(const std::vector<Label>& labels, Label label);
 
+// The product of two scales, of which either may be missing.
+Expr scale_product(Expr a, Expr b);
+
 // All labels of the factors, each once, in order of appearance.
 std::vector<Label> labels_of(const std::vector<Factor>& factors);
 

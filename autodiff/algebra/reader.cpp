@@ -22,8 +22,6 @@ bool is_zero(const Node& node) {
   return node.op->name == "constant" && node.attributes.number("value") == 0;
 }
 
-Expr scale_product(Expr a, Expr b) { return !a ? b : !b ? a : a * b; }
-
 }  // namespace
 
 bool Reader::read(NodeId id) {
@@ -120,9 +118,7 @@ Reader::Maybe Reader::products(const std::vector<NodeId>& operands,
     for (const Partial& p : partial)
       for (const Sum& sum : all) {
         Partial more{{}, p.rest};
-        more.rest.formed += sum.formed;
-        more.rest.expanded = more.rest.expanded || sum.expanded;
-        more.rest.loses_digits = more.rest.loses_digits || sum.loses_digits;
+        more.rest.takes_over(sum);
         if (p.terms.size() * sum.terms.size() > kMostTerms * (kMostTerms + 1) / 2) continue;
         for (const std::vector<Form>& before : p.terms)
           for (Form form : sum.terms) {
@@ -231,9 +227,7 @@ Reader::Maybe Reader::sum_of(const Node& node) {
     for (const Sum& before : all)
       for (const Sum& operand : *find(node.inputs[i])) {
         Sum sum = before;
-        sum.formed += operand.formed;
-        sum.expanded = sum.expanded || operand.expanded;
-        sum.loses_digits = sum.loses_digits || operand.loses_digits;
+        sum.takes_over(operand);
         for (Form term : operand.terms) {
           term = broadcast(std::move(term), node.shape);
           term.coefficient *= sign;

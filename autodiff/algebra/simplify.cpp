@@ -103,12 +103,10 @@ std::vector<Expr> simplified(const std::vector<Expr>& roots) { return simplify(r
 Expr simplified(Expr root) { return simplified(std::vector<Expr>{root})[0]; }
 
 Expr keeps_digits(const std::vector<Condition>& conditions) {
-  // float keeps seven digits, and four of them are promised.
-  constexpr double kMost = 1000;
   std::vector<Expr> kept;
   for (const Condition& c : conditions) {
     Tape& tape = *c.value.tape;
-    const Expr bad = greater(c.terms, kMost * abs(c.value));
+    const Expr bad = greater(c.terms, kMostCancelling * abs(c.value));
     kept.push_back(sum(
         where(bad, constant(tape, std::numeric_limits<double>::infinity()), constant(tape, 0.0))));
   }

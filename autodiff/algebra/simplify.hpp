@@ -45,8 +45,11 @@ Simplified simplify(const std::vector<Expr>& roots, Care care = Care::kFast);
 std::vector<Expr> simplified(const std::vector<Expr>& roots);
 Expr simplified(Expr root);
 
-// A scalar that is finite while every value keeps all but three or so of its digits, that is while
-// terms <= 1000 * value everywhere; empty without conditions. To guard a program with.
+// How much larger than their sum terms may be: float keeps seven digits, and four are promised.
+constexpr double kMostCancelling = 1000;
+
+// A scalar that is finite while terms <= kMostCancelling * value everywhere; empty without
+// conditions. To guard a program with.
 Expr keeps_digits(const std::vector<Condition>& conditions);
 
 }  // namespace jacquard

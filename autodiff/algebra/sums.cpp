@@ -266,7 +266,7 @@ std::optional<Sum> squared(const Sum& sum, Labels& labels) {
       // Equal labels of inner sums would be one sum.
       refresh_inner(cross, labels);
       cross.coefficient = 2 * a.coefficient * b.coefficient;
-      if (b.scale) cross.scale = cross.scale ? cross.scale * b.scale : b.scale;
+      cross.scale = scale_product(a.scale, b.scale);
       cross.factors.insert(cross.factors.end(), b.factors.begin(), b.factors.end());
       result.loses_digits = result.loses_digits || cross.coefficient < 0;
       result.terms.push_back(std::move(cross));

@@ -15,6 +15,13 @@ struct Sum {
   double formed = 0;      // FLOPs, for value and gradient, of the factors that were formed for it
   bool expanded = false;  // the square of a sum, written as squares and cross terms
   bool loses_digits = false;  // its terms differ in sign
+
+  // What is known of an operand holds for what is made of it.
+  void takes_over(const Sum& operand) {
+    formed += operand.formed;
+    expanded = expanded || operand.expanded;
+    loses_digits = loses_digits || operand.loses_digits;
+  }
 };
 
 // More terms than this are formed: their square has ten.

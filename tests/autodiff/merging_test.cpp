@@ -4,12 +4,12 @@
 #include "autodiff/algebra/merge.hpp"
 #include "autodiff/algebra/network.hpp"
 #include "autodiff/gradient.hpp"
-#include "autodiff/interpreter.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/passes.hpp"
-#include "autodiff/philox.hpp"
+#include "tests/support/same_values.hpp"
 
 using namespace jacquard;
+using namespace jacquard::testing;
 using algebra::Networks;
 
 namespace {
@@ -19,20 +19,8 @@ struct Fixture {
   Expr a = tape.input("a", {4, 5}), s = tape.input("s", {5, 5}), x = tape.input("x", {3, 5, 6});
 };
 
-// Values of the roots before and after the pass, in quad.
-void check_same_values(const Tape& tape, const std::vector<Expr>& roots, const Graph& graph) {
-  Feed<Quad> feed;
-  for (NodeId id = 0; id < static_cast<NodeId>(tape.size()); ++id)
-    if (const Node& node = tape.node(id); is_input(node)) {
-      Tensor<Quad> value(node.shape);
-      fill_normal(std::span<Quad>(value.data), 3, input_name(node), 0);
-      feed[input_name(node)] = std::move(value);
-    }
-  const auto want = Interpreter<Quad>(tape, roots).run(feed);
-  const auto got = Interpreter<Quad>(*graph.tape, graph.roots).run(feed);
-  for (std::size_t r = 0; r < roots.size(); ++r)
-    for (std::int64_t i = 0; i < want[r].size(); ++i)
-      CHECK(static_cast<double>(number::abs(want[r][i] - got[r][i])) <= 1e-28);
+void check_same(const Tape& tape, const std::vector<Expr>& roots, const Graph& graph) {
+  check_same_values(tape, roots, graph, random_feed<Quad>(roots, 3));
 }
 
 std::size_t contractions(const Graph& graph) {
@@ -99,7 +87,7 @@ TEST_CASE("merging: the gradient of sum((X X') * S) forms one product, twice") {
   const Expr cost = sum(gram * q);
   const std::vector<Expr> roots{cost, gradient(cost, {f.x})[0], gradient(cost, {f.s})[0]};
   const Graph graph = prepare(f.tape, roots);
-  check_same_values(f.tape, roots, graph);
+  check_same(f.tape, roots, graph);
   // gram, q, gram X, q S
   CHECK(contractions(graph) == 4);
   int marked = 0;
@@ -119,7 +107,7 @@ TEST_CASE("merging: what the forward pass formed serves the reverse sweep") {
   const Expr cost = sum(f.x * y);
   const std::vector<Expr> roots{cost, gradient(cost, {f.x})[0]};
   const Graph graph = prepare(f.tape, roots);
-  check_same_values(f.tape, roots, graph);
+  check_same(f.tape, roots, graph);
   CHECK(contractions(graph) == 2);  // gram and y; the adjoint of x is 2 y
 }
 
@@ -127,7 +115,7 @@ TEST_CASE("merging: equal terms of a sum are counted") {
   Fixture f;
   const std::vector<Expr> roots{add_all({f.a, exp(f.a), f.a, f.a})};
   const Graph graph = prepare(f.tape, roots);
-  check_same_values(f.tape, roots, graph);
+  check_same(f.tape, roots, graph);
   CHECK(graph.roots[0].tape->node(graph.roots[0]).inputs.size() == 2);
 }
 
@@ -135,6 +123,6 @@ TEST_CASE("merging: transpositions next to contractions become names of indices"
   Fixture f;
   const std::vector<Expr> roots{transpose(matmul(transpose(f.s), transpose(f.a)))};
   const Graph graph = prepare(f.tape, roots);
-  check_same_values(f.tape, roots, graph);
+  check_same(f.tape, roots, graph);
   CHECK(graph.tape->size() == 3);  // a, s and one contraction
 }

@@ -11,6 +11,7 @@
 #include "autodiff/ops.hpp"
 #include "tests/support/numeric.hpp"
 #include "tests/support/random_program.hpp"
+#include "tests/support/same_values.hpp"
 
 using namespace jacquard;
 using namespace jacquard::testing;
@@ -32,21 +33,6 @@ std::vector<std::string> all_but(std::string_view name) {
   for (const Pass& pass : all_passes())
     if (pass.name != name) others.emplace_back(pass.name);
   return others;
-}
-
-// The roots of a graph have the values of `roots`, in quad precision.
-void check_same_values(const Tape& tape, const std::vector<Expr>& roots, const Graph& graph,
-                       const Feed<double>& feed) {
-  verify(*graph.tape);
-  REQUIRE(graph.roots.size() == roots.size());
-  const RunContext context{.seed = 5, .step = 2};
-  const Feed<Quad> exact = testing::cast<Quad>(feed);
-  const auto want = Interpreter<Quad>(tape, roots).run(exact, context);
-  const auto got = Interpreter<Quad>(*graph.tape, graph.roots).run(exact, context);
-  for (std::size_t r = 0; r < roots.size(); ++r) {
-    CHECK(graph.roots[r].shape() == roots[r].shape());
-    CHECK(tensor_error(got[r], want[r]) < 1e-28);
-  }
 }
 
 std::size_t count(const Graph& graph, std::string_view op) {

@@ -85,21 +85,10 @@ ProductFactor<T> factor(const std::vector<T>& data, std::int64_t columns, bool t
   return {data.data(), columns, 0, transposed};
 }
 
-// The lower triangle of c [m,m] = beta c + a'a, a [rows,m], in blocks.
+// c [m,m] = beta c + a'a, a [rows,m].
 template <class T>
 void add_gram(ThreadPool& pool, std::int64_t rows, std::int64_t m, const T* a, T* c, T beta) {
-  constexpr std::int64_t kBlock = 64;
-  for (std::int64_t first = 0; first < m; first += kBlock) {
-    const std::int64_t size = std::min(kBlock, m - first);
-    product<T>(pool, {1, size, first + size, rows}, {a + first, m, 0, true}, {a, m, 0, false},
-               {c + first * m, m, 0}, 1, beta);
-  }
-}
-
-template <class T>
-void mirror_lower_triangle(std::int64_t m, T* c) {
-  for (std::int64_t i = 0; i < m; ++i)
-    for (std::int64_t j = i + 1; j < m; ++j) c[i * m + j] = c[j * m + i];
+  product<T>(pool, {1, m, m, rows, true}, {a, m, 0, true}, {a, m, 0, false}, {c, m, 0}, 1, beta);
 }
 
 struct PenaltySizes {
@@ -134,7 +123,6 @@ class GramPenalty {
         const std::vector<T>& w) {
     const auto [batch, n, m, q] = sizes_;
     add_gram(pool_, n, m, w.data(), gram_.data(), T(0));
-    mirror_lower_triangle(m, gram_.data());
     pool_.run(kGroups, [&](std::int64_t g) {
       run_group(groups_[static_cast<std::size_t>(g)], sizes_.batch * g / kGroups,
                 sizes_.batch * (g + 1) / kGroups, e.data(), v.data(), d.data());
@@ -195,7 +183,6 @@ class GramPenalty {
       for (std::size_t g = 1; g < kGroups; ++g)
         groups_[0].gram_adjoint[i] += groups_[g].gram_adjoint[i];
     });
-    mirror_lower_triangle(sizes_.m, groups_[0].gram_adjoint.data());
     for_each_element(pool_, dv.size(), [&](std::size_t i) {
       T sum = 0;
       for (const Group& g : groups_) sum += g.dv[i];
