@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "autodiff/algebra/search.hpp"
-#include "autodiff/error.hpp"
 #include "autodiff/ops.hpp"
 
 namespace jacquard::algebra {
@@ -90,17 +89,14 @@ class Emitter {
 
   Value emit(const Order& order) const {
     const Tags wanted = tags_of(order);
-    switch (order.kind) {
-      case Order::kFactor:
-        return keep_only(factor(elements_[order.factor]), wanted);
-      case Order::kPair:
-        return product(emit(*order.left), emit(*order.right), wanted);
-      case Order::kSquare:
-        return square_of(emit(*order.left), wanted);
-      case Order::kSandwich:
-        return sandwich(emit(*order.left), emit(*order.right), wanted);
-    }
-    throw InternalError("algebra: an order of no known kind");
+    if (order.kind == Order::kFactor) return keep_only(factor(elements_[order.factor]), wanted);
+    // One after the other: a tape shall not depend on the order in which a compiler takes
+    // arguments.
+    const Value left = emit(*order.left);
+    if (order.kind == Order::kSquare) return square_of(left, wanted);
+    const Value right = emit(*order.right);
+    return order.kind == Order::kPair ? product(left, right, wanted)
+                                      : sandwich(left, right, wanted);
   }
 
  private:

@@ -165,9 +165,9 @@ TEST_CASE("the cost tells what a penalty on a Jacobian became, its steps and the
     in this order             work         result
       s1[b,j] = d[b,j]^2      25.6 kFLOP   102.4 kB
       s2[i,j] = W[i,j]^2      200.7 kFLOP  802.8 kB
-      s3[j] = sum_i s2[i,j]   200.7 kFLOP  1.0 kB
-      s4[j] = sum_b s1[b,j]   25.6 kFLOP   1.0 kB
-      s5 = sum_j s4[j] s3[j]  512 FLOP     4 B
+      s3[j] = sum_b s1[b,j]   25.6 kFLOP   1.0 kB
+      s4[j] = sum_i s2[i,j]   200.7 kFLOP  1.0 kB
+      s5 = sum_j s3[j] s4[j]  512 FLOP     4 B
 )");
   const std::string one = part("one = mean", "\n\n"), two = part("two = mean", "\n\n");
   CHECK(one.find(" for a batch of 100; as written ") != std::string::npos);
