@@ -179,16 +179,6 @@ struct Accumulator<float> {
   using type = double;
 };
 
-struct Add {
-  template <class A>
-  static A start() {
-    return A(0);
-  }
-  template <class A>
-  static A join(A a, A b) {
-    return a + b;
-  }
-};
 // Maximum and minimum let NaN through.
 struct Maximum {
   template <class A>

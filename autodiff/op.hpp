@@ -6,6 +6,7 @@
 // all_ops(), which the tests walk.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -67,7 +68,8 @@ struct KernelCall {
   T* workspace = nullptr;  // scratch memory that a prepared call asked for
 };
 
-// One computation in the three precisions. Allocates nothing in float and double.
+// One computation in the three precisions, plain and slow. Plans run elementwise ops by their runs,
+// sums in tile programs, and what has a prepared call by that.
 struct Kernel {
   void (*float_kernel)(const KernelCall<float>&) = nullptr;
   void (*double_kernel)(const KernelCall<double>&) = nullptr;
@@ -85,6 +87,22 @@ template <class T>
 struct Prepared {
   std::int64_t workspace = 0;  // numbers of scratch memory
   std::function<void(const KernelCall<T>&)> run;
+};
+
+// An elementwise op on `count` neighbouring elements: what plans' tile programs are made of. The
+// result may be written over an operand. Operands that the op does not have are nullptr.
+template <class T>
+using RunKernel = void (*)(T* out, const T* a, const T* b, const T* c, std::int64_t count);
+
+// Its forms for operands of which some are one number that counts for the whole run: bit i of the
+// index says so of operand i.
+template <class T>
+using RunKernels = std::array<RunKernel<T>, 8>;
+
+// The same for each kind of processor (Simd), with the same bits; see elementwise.hpp.
+struct Runs {
+  std::array<RunKernels<float>, 3> float_kernels;
+  std::array<RunKernels<double>, 3> double_kernels;
 };
 
 // A kernel from one generic lambda `[](const auto& call)`, without captures.
@@ -156,8 +174,16 @@ struct Op {
   // as well. nullptr, or an empty result: done slice by slice.
   Expr (*batch)(const Call&, std::span<const Expr> in, const std::vector<bool>& batched) = nullptr;
 
+  // What the prepared call writes may lie where operand 0 does.
+  bool in_place = false;
   // Result element = function of the input elements at the same (broadcast) place.
   bool elementwise = false;
+  // How plans compute an elementwise op: one operand after the other where it has any number of
+  // them; an attribute named here is one more operand.
+  const Runs* runs = nullptr;
+  std::string_view run_attribute = {};
+  // It costs as much as many additions: rather kept in memory than computed again.
+  bool costly = false;
   // The derivative rule copies elements of the adjoint (or sets 0), each to one place of each input
   // at most. gradient() carries what it knows of where an adjoint is 0 through such an op by the
   // same rule.

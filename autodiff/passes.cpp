@@ -102,15 +102,6 @@ Graph drop_broadcasts(const Graph& graph) {
                    });
 }
 
-// How often each node is read, by nodes and as a root.
-std::vector<int> reader_counts(const Graph& graph) {
-  std::vector<int> readers(graph.tape->size(), 0);
-  for (NodeId id = 0; id < static_cast<NodeId>(graph.tape->size()); ++id)
-    for (const NodeId in : graph.tape->node(id).inputs) ++readers[static_cast<std::size_t>(in)];
-  for (const Expr& root : graph.roots) ++readers[static_cast<std::size_t>(root.id)];
-  return readers;
-}
-
 // ---------------------------------------------------------------- transposes that are read
 // A contraction reads its operands and writes its result in any order of axes, so that a
 // transposition next to it is a renaming of indices.
@@ -199,11 +190,21 @@ void check_roots(std::string_view pass, const Graph& before, const Graph& after)
 
 std::string pass_names() {
   std::string names;
-  for (const Pass& pass : kPasses) names += cat(names.empty() ? "'" : ", '", pass.name, '\'');
+  for (const Pass& pass : kPasses) names += cat('\'', pass.name, "', ");
+  for (const std::string_view step : kPlanSteps)
+    names += cat('\'', step, step == kPlanSteps.back() ? "'" : "', ");
   return names;
 }
 
 }  // namespace
+
+std::vector<int> reader_counts(const Graph& graph) {
+  std::vector<int> readers(graph.tape->size(), 0);
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.tape->size()); ++id)
+    for (const NodeId in : graph.tape->node(id).inputs) ++readers[static_cast<std::size_t>(in)];
+  for (const Expr& root : graph.roots) ++readers[static_cast<std::size_t>(root.id)];
+  return readers;
+}
 
 std::span<const Pass> all_passes() { return kPasses; }
 
@@ -231,7 +232,8 @@ Graph live_part(const Tape& tape, std::span<const Expr> roots) {
 Graph prepare(const Tape& tape, std::span<const Expr> roots,
               const std::vector<std::string>& without) {
   for (const std::string& name : without)
-    if (std::ranges::none_of(kPasses, [&](const Pass& p) { return p.name == name; }))
+    if (std::ranges::find(kPlanSteps, name) == kPlanSteps.end() &&
+        std::ranges::none_of(kPasses, [&](const Pass& p) { return p.name == name; }))
       throw Error(cat("plan: there is no pass '", name, "'; the passes are ", pass_names()));
   Graph graph = live_part(tape, roots);
   for (const Pass& pass : kPasses) {

@@ -1,6 +1,7 @@
 // Passes: functions from tape to tape that keep every root's value and make it cheaper to compute.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <span>
@@ -24,6 +25,12 @@ struct Pass {
   Graph (*run)(const Graph&);
 };
 
+// Not passes, but what plans do with what is left; switched off by their names as passes are:
+// products added in place, elementwise work in tiles, updates written over what they update.
+inline constexpr std::string_view kAccumulation = "accumulation", kFusion = "fusion",
+                                  kInPlace = "in_place";
+inline constexpr std::array kPlanSteps = {kAccumulation, kFusion, kInPlace};
+
 // The passes of every plan, in order.
 std::span<const Pass> all_passes();
 
@@ -34,6 +41,9 @@ Graph live_part(const Tape& tape, std::span<const Expr> roots);
 // pass; InternalError when a pass broke the tape or changed a root's shape.
 Graph prepare(const Tape& tape, std::span<const Expr> roots,
               const std::vector<std::string>& without = {});
+
+// How often each node is read, by nodes and as a root.
+std::vector<int> reader_counts(const Graph& graph);
 
 // Copies a graph node by node; `rewrite` gives the new node for one whose inputs are on the new
 // tape already, or an empty Expr for a plain copy.

@@ -7,6 +7,9 @@
 
 #include "autodiff/chunks.hpp"
 #include "autodiff/error.hpp"
+#include "autodiff/fusion.hpp"
+#include "autodiff/in_place.hpp"
+#include "autodiff/lowering.hpp"
 #include "autodiff/memory.hpp"
 #include "autodiff/passes.hpp"
 #include "autodiff/plan_text.hpp"
@@ -22,16 +25,19 @@ struct Location {
   std::size_t index = 0;  // of the block, the constant or the binding
 };
 
+// What is done in one go: a tile program, or one node by its op.
 template <class T>
 struct Instruction {
-  NodeId id = 0;
-  Location to;
-  std::vector<Location> from;
+  std::vector<NodeId> nodes;
+  std::vector<Location> from, to;
+  bool updates = false;  // writes over what an update changes
+  std::optional<TileProgram<T>> tiles;
   Prepared<T> prepared;       // run is empty where the op's plain kernel is used
-  std::size_t workspace = 0;  // block index, if prepared.workspace > 0
+  std::size_t workspace = 0;  // block index, if it needs scratch memory
+  std::int64_t workspace_bytes = 0;
   // Resolved when bindings change:
   std::vector<Operand<T>> operands;
-  T* out = nullptr;
+  std::vector<T*> memory;  // of `from`, then of `to`
 };
 
 template <class T>
@@ -73,8 +79,10 @@ struct Plan<T>::State {
 
   ThreadPool& pool;
   PlanOptions options;
+  std::size_t output_count, update_count;
   Graph graph;
   std::vector<Instruction<T>> instructions;
+  std::size_t guarded = 0;  // from this instruction on the guards have their values
   std::vector<Lifetime> blocks;
   Placement placement;
   std::int64_t needed = 0;  // bytes of the smallest arena that was tried
@@ -89,7 +97,10 @@ struct Plan<T>::State {
   bool resolved = false;
 
   State(const Tape& tape, const Program& program, ThreadPool& p, const PlanOptions& o)
-      : pool(p), options(o) {
+      : pool(p),
+        options(o),
+        output_count(program.outputs.size()),
+        update_count(program.updates.size()) {
     check_updates(tape, program.updates);
     std::vector<Expr> roots = program.outputs;
     for (const Update& u : program.updates) roots.push_back(u.value);
@@ -104,7 +115,11 @@ struct Plan<T>::State {
     allocate();
   }
 
-  const Location& location(Expr e) const { return locations[static_cast<std::size_t>(e.id)]; }
+  bool does(std::string_view step) const {
+    return std::ranges::find(options.without_passes, step) == options.without_passes.end();
+  }
+
+  const Location& location(Expr e) const { return place_of(e.id); }
 
   // ------------------------------------------------------------ building
   // Chunks of the usual size, or smaller ones where the memory does not suffice: far below the
@@ -122,6 +137,9 @@ struct Plan<T>::State {
 
   void lay_out(const Graph& prepared, std::int64_t chunk_bytes) {
     graph = in_chunks(prepared, {chunk_bytes, bytes_of(1)});
+    if (does(kAccumulation)) graph = accumulated(graph);
+    graph = in_single_additions(graph);
+    if (does(kFusion)) graph = spread_contractions(graph);
     const Tape& tape = *graph.tape;
     instructions.clear();
     blocks.clear();
@@ -131,10 +149,11 @@ struct Plan<T>::State {
     locations.clear();
     locations.resize(tape.size());
     const std::vector<bool> varies = varying_nodes(tape);
-    const std::vector<std::int64_t> last_use = last_uses(tape);
+    std::vector<bool> ready(tape.size(), false);
     for (NodeId id = 0; id < static_cast<NodeId>(tape.size()); ++id) {
       const Node& node = tape.node(id);
       Location& at = locations[static_cast<std::size_t>(id)];
+      ready[static_cast<std::size_t>(id)] = true;
       if (is_input(node)) {
         if (input_kind(node) == InputKind::kPlaceholder)
           throw InternalError(
@@ -145,34 +164,36 @@ struct Plan<T>::State {
       } else if (!varies[static_cast<std::size_t>(id)]) {
         at = {Location::kConstant, constants.size()};
         constants.push_back(compute_constant(node));
-      } else if (node.op->name == "reshape") {
-        at = locations[static_cast<std::size_t>(node.inputs[0])];
       } else {
-        add_instruction(id, node, last_use);
+        ready[static_cast<std::size_t>(id)] = false;
       }
+    }
+    const UpdateOrder order = order_updates(
+        graph, instruction_groups(graph, ready, does(kFusion) ? Fusion::kFull : Fusion::kNone),
+        output_count, update_count, does(kInPlace));
+    guarded = order.guarded;
+    for (std::size_t id = 0; id < order.over.size(); ++id)
+      if (order.over[id] >= 0) locations[id] = locations[static_cast<std::size_t>(order.over[id])];
+    const std::vector<std::int64_t> last_use = last_uses(order.groups);
+    for (std::size_t g = 0; g < order.groups.size(); ++g) {
+      add_instruction(g, order.groups[g], last_use);
+      instructions.back().updates = order.updates[g];
     }
     placement = place(blocks);
   }
 
-  void extend(const Location& at, std::int64_t last) {
-    if (at.kind == Location::kArena) blocks[at.index].last = std::max(blocks[at.index].last, last);
-  }
-
-  // Time is counted in node ids.
-  std::vector<std::int64_t> last_uses(const Tape& tape) const {
-    std::vector<std::int64_t> last(tape.size());
-    for (NodeId id = 0; id < static_cast<NodeId>(tape.size()); ++id) {
-      last[static_cast<std::size_t>(id)] = id;
-      for (const NodeId in : tape.node(id).inputs) last[static_cast<std::size_t>(in)] = id;
-    }
+  // By node: the last group that reads it, or what is viewed in its memory. Time is counted in
+  // groups.
+  std::vector<std::int64_t> last_uses(const std::vector<InstructionGroup>& groups) const {
+    const Tape& tape = *graph.tape;
+    std::vector<std::int64_t> last(tape.size(), -1);
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      for (const NodeId id : groups[g].group.nodes)
+        for (const NodeId in : tape.node(id).inputs)
+          last[static_cast<std::size_t>(viewed(tape, in))] = static_cast<std::int64_t>(g);
     for (const Expr& root : graph.roots)
-      last[static_cast<std::size_t>(root.id)] = static_cast<std::int64_t>(tape.size());
-    // A reshape is read through its source's memory.
-    for (NodeId id = static_cast<NodeId>(tape.size()) - 1; id >= 0; --id)
-      if (tape.node(id).op->name == "reshape") {
-        std::int64_t& source = last[static_cast<std::size_t>(tape.node(id).inputs[0])];
-        source = std::max(source, last[static_cast<std::size_t>(id)]);
-      }
+      last[static_cast<std::size_t>(viewed(tape, root.id))] =
+          static_cast<std::int64_t>(groups.size());
     return last;
   }
 
@@ -199,30 +220,51 @@ struct Plan<T>::State {
     return value;
   }
 
-  void add_instruction(NodeId id, const Node& node, const std::vector<std::int64_t>& last_use) {
+  const Location& place_of(NodeId id) const {
+    return locations[static_cast<std::size_t>(viewed(*graph.tape, id))];
+  }
+
+  void add_instruction(std::size_t g, const InstructionGroup& group,
+                       const std::vector<std::int64_t>& last_use) {
+    const auto now = static_cast<std::int64_t>(g);
     Instruction<T> instruction;
-    instruction.id = id;
-    std::vector<const Shape*> shapes;
-    for (const NodeId in : node.inputs) {
-      instruction.from.push_back(locations[static_cast<std::size_t>(in)]);
-      shapes.push_back(&graph.tape->node(in).shape);
-      instruction.operands.push_back({shapes.back(), nullptr});
-    }
-    instruction.prepared =
-        prepared_call<T>(*node.op, ShapeCall{shapes, node.shape, node.attributes});
-    if (instruction.prepared.workspace > 0) {
-      instruction.workspace = blocks.size();
-      blocks.push_back({bytes_of(instruction.prepared.workspace), id, id});
-    }
-    const std::int64_t last = last_use[static_cast<std::size_t>(id)];
-    if (const auto shared = reusable_operand(id, node)) {
-      instruction.to = *shared;
-      extend(*shared, last);
+    instruction.nodes = group.group.nodes;
+    if (group.tiled) {
+      instruction.tiles.emplace(*graph.tape, group.group);
+      instruction.workspace_bytes = instruction.tiles->workspace_bytes();
     } else {
-      instruction.to = {Location::kArena, blocks.size()};
-      blocks.push_back({bytes_of(node.shape.size()), id, last});
+      const Node& node = graph.tape->node(group.group.nodes[0]);
+      std::vector<const Shape*> shapes;
+      for (const NodeId in : node.inputs) {
+        shapes.push_back(&graph.tape->node(in).shape);
+        instruction.operands.push_back({shapes.back(), nullptr});
+      }
+      instruction.prepared =
+          prepared_call<T>(*node.op, ShapeCall{shapes, node.shape, node.attributes});
+      instruction.workspace_bytes = bytes_of(instruction.prepared.workspace);
     }
-    locations[static_cast<std::size_t>(id)] = instruction.to;
+    const auto& reads =
+        group.tiled ? instruction.tiles->reads() : graph.tape->node(group.group.nodes[0]).inputs;
+    for (const NodeId in : reads) instruction.from.push_back(place_of(in));
+    if (instruction.workspace_bytes > 0) {
+      instruction.workspace = blocks.size();
+      blocks.push_back({instruction.workspace_bytes, now, now});
+    }
+    for (std::size_t w = 0; w < group.group.written.size(); ++w) {
+      const NodeId id = group.group.written[w];
+      Location& at = locations[static_cast<std::size_t>(id)];
+      const std::int64_t last = std::max(now, last_use[static_cast<std::size_t>(id)]);
+      if (at.kind == Location::kBound) {
+        // It is written over what it updates.
+      } else if (const auto shared = shared_place(instruction, w, now)) {
+        at = *shared;
+        blocks[at.index].last = last;
+      } else {
+        at = {Location::kArena, blocks.size()};
+        blocks.push_back({bytes_of(graph.tape->node(id).shape.size()), now, last});
+      }
+      instruction.to.push_back(at);
+    }
     instructions.push_back(std::move(instruction));
   }
 
@@ -230,21 +272,25 @@ struct Plan<T>::State {
     return count * static_cast<std::int64_t>(sizeof(T));
   }
 
-  // An operand of an elementwise op that nobody reads afterwards gives its memory to the result.
-  // Operands from the third on are read after the result was first written.
-  std::optional<Location> reusable_operand(NodeId id, const Node& node) const {
-    if (!node.op->elementwise) return std::nullopt;
-    for (std::size_t i = 0; i < std::min<std::size_t>(2, node.inputs.size()); ++i) {
-      const Location& at = locations[static_cast<std::size_t>(node.inputs[i])];
-      if (at.kind != Location::kArena || blocks[at.index].last != id ||
-          !(graph.tape->node(node.inputs[i]).shape == node.shape))
-        continue;
-      bool read_later = false;
-      for (std::size_t k = 2; k < node.inputs.size(); ++k) {
-        const Location& other = locations[static_cast<std::size_t>(node.inputs[k])];
-        read_later = read_later || (other.kind == at.kind && other.index == at.index);
-      }
-      if (!read_later) return at;
+  // A value that nobody else reads any more gives its memory to what is computed from it, element
+  // by element, or by adding to it.
+  std::optional<Location> shared_place(const Instruction<T>& instruction, std::size_t w,
+                                       std::int64_t now) const {
+    const auto same = [](const Location& a, const Location& b) {
+      return a.kind == b.kind && a.index == b.index;
+    };
+    const auto may_share = [&](std::size_t r) {
+      if (instruction.tiles) return instruction.tiles->may_share(w, r);
+      return r == 0 && graph.tape->node(instruction.nodes[0]).op->in_place;
+    };
+    for (std::size_t r = 0; r < instruction.from.size(); ++r) {
+      const Location& at = instruction.from[r];
+      if (at.kind != Location::kArena || blocks[at.index].last != now) continue;
+      const auto reads =
+          std::ranges::count_if(instruction.from, [&](const Location& l) { return same(l, at); });
+      const bool taken =
+          std::ranges::any_of(instruction.to, [&](const Location& l) { return same(l, at); });
+      if (reads == 1 && !taken && may_share(r)) return at;
     }
     return std::nullopt;
   }
@@ -277,8 +323,14 @@ struct Plan<T>::State {
 
   std::vector<PlanLine> lines() const {
     std::vector<PlanLine> result;
-    for (const Instruction<T>& i : instructions)
-      result.push_back({i.id, placement.offsets[i.to.index]});
+    for (const Instruction<T>& i : instructions) {
+      PlanLine line{i.nodes, {}};
+      for (std::size_t w = 0; w < i.to.size(); ++w)
+        line.written.push_back({i.tiles ? i.tiles->writes()[w] : i.nodes[0],
+                                i.to[w].kind == Location::kArena ? placement.offsets[i.to[w].index]
+                                                                 : PlanLine::kUpdated});
+      result.push_back(std::move(line));
+    }
     return result;
   }
 
@@ -298,30 +350,48 @@ struct Plan<T>::State {
       if (!b.bound)
         throw Error(cat("plan: input '", b.name, "' of shape ", b.shape, " is not bound"));
     for (Instruction<T>& i : instructions) {
-      for (std::size_t k = 0; k < i.from.size(); ++k) i.operands[k].data = address(i.from[k]);
-      i.out = address(i.to);
+      i.memory.clear();
+      for (const auto* places : {&i.from, &i.to})
+        for (const Location& at : *places) i.memory.push_back(address(at));
+      for (std::size_t k = 0; k < i.operands.size(); ++k) i.operands[k].data = i.memory[k];
     }
     resolved = true;
   }
 
-  void execute(const RunContext& context) {
-    if (options.poison) fill_with_nan(arena.get(), placement.bytes);
+  // Returns whether all guards are finite.
+  bool execute(const RunContext& context) {
+    bool finite = true;
     for (std::size_t n = 0; n < instructions.size(); ++n) {
-      Instruction<T>& i = instructions[n];
-      const Node& node = graph.tape->node(i.id);
-      KernelCall<T> call{i.operands, node.shape, i.out, node.attributes, context, nullptr};
-      if (i.prepared.workspace > 0) call.workspace = block(i.workspace);
-      if (i.prepared.run)
-        i.prepared.run(call);
-      else
-        node.op->kernel(call);
-      if (options.poison) poison_finished(i.id);
+      if (n == guarded) finite = guards_are_finite();
+      if (!instructions[n].updates || finite) execute(instructions[n], context);
+      if (options.poison) poison_finished(static_cast<std::int64_t>(n));
     }
+    return guarded < instructions.size() ? finite : guards_are_finite();
   }
 
-  void poison_finished(NodeId id) {
+  bool guards_are_finite() {
+    return std::ranges::all_of(
+        guards, [&](const Location& guard) { return number::is_finite(*address(guard)); });
+  }
+
+  void execute(Instruction<T>& i, const RunContext& context) {
+    T* const workspace = i.workspace_bytes > 0 ? block(i.workspace) : nullptr;
+    if (i.tiles) {
+      i.tiles->run(context.pool, i.memory, reinterpret_cast<std::byte*>(workspace));
+      return;
+    }
+    const Node& node = graph.tape->node(i.nodes[0]);
+    const KernelCall<T> call{i.operands,      node.shape, i.memory.back(),
+                             node.attributes, context,    workspace};
+    if (i.prepared.run)
+      i.prepared.run(call);
+    else
+      node.op->kernel(call);
+  }
+
+  void poison_finished(std::int64_t now) {
     for (std::size_t b = 0; b < blocks.size(); ++b)
-      if (blocks[b].last == id) fill_with_nan(arena.get() + placement.offsets[b], blocks[b].bytes);
+      if (blocks[b].last == now) fill_with_nan(arena.get() + placement.offsets[b], blocks[b].bytes);
   }
 
   static void fill_with_nan(std::byte* memory, std::int64_t bytes) {
@@ -331,9 +401,8 @@ struct Plan<T>::State {
 
   bool run(const RunContext& context) {
     if (!resolved) resolve();
-    execute(context);
-    for (const Location& guard : guards)
-      if (!number::is_finite(*address(guard))) return false;
+    if (options.poison) fill_with_nan(arena.get(), placement.bytes);
+    if (!execute(context)) return false;
     for (const Write& w : writes) {
       const T* from = address(w.from);
       T* to = bindings[w.binding].data;
@@ -408,7 +477,8 @@ PlanStatistics Plan<T>::statistics() const {
   PlanStatistics s;
   s.instructions = static_cast<std::int64_t>(state_->instructions.size());
   s.arena_bytes = state_->placement.bytes;
-  for (const Instruction<T>& i : state_->instructions) s.flops += flops(*state_->graph.tape, i.id);
+  for (const Instruction<T>& i : state_->instructions)
+    for (const NodeId id : i.nodes) s.flops += flops(*state_->graph.tape, id);
   return s;
 }
 template <class T>

@@ -8,7 +8,8 @@
 namespace jacquard {
 namespace {
 
-double contraction_flops(const Tape& tape, const Node& node) {
+// Of the operands from number `first` on.
+double contraction_flops(const Tape& tape, const Node& node, std::size_t first) {
   const Subscripts s = Subscripts::parse(node.attributes.text("subscripts"));
   double combinations = 1;
   std::string seen;
@@ -16,7 +17,8 @@ double contraction_flops(const Tape& tape, const Node& node) {
     for (std::size_t i = 0; i < s.inputs[k].size(); ++i)
       if (seen.find(s.inputs[k][i]) == seen.npos) {
         seen += s.inputs[k][i];
-        combinations *= static_cast<double>(tape.node(node.inputs[k]).shape[static_cast<int>(i)]);
+        combinations *=
+            static_cast<double>(tape.node(node.inputs[first + k]).shape[static_cast<int>(i)]);
       }
   const bool sums = seen.size() > s.output.size();
   const double factors = static_cast<double>(s.inputs.size());
@@ -28,7 +30,9 @@ double contraction_flops(const Tape& tape, const Node& node) {
 
 double flops(const Tape& tape, NodeId id) {
   const Node& node = tape.node(id);
-  if (node.op->name == "contract") return contraction_flops(tape, node);
+  if (node.op->name == "contract") return contraction_flops(tape, node, 0);
+  if (node.op->name == "contract_add")
+    return contraction_flops(tape, node, 1) + static_cast<double>(node.shape.size());
   const bool reduction = node.op->name == "sum" || node.op->name == "max" || node.op->name == "min";
   if (!node.op->elementwise && !reduction) return 0;
   double count = static_cast<double>(node.shape.size());

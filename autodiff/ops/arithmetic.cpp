@@ -12,18 +12,22 @@ namespace {
 constexpr std::array kAwayFromZero = {Domain{-2, 2}, Domain{0.3, 3}};
 constexpr std::array kPositive = {Domain{0.3, 3}};
 
+constexpr auto plus = [](auto x, auto y) { return x + y; };
+constexpr auto to_the_power = [](auto x, auto y) { return number::pow(x, y); };
+
 // n-ary, so that the adjoint of a node read many times is one node and one sweep over memory.
 constinit const Op add_op = elementwise({
     .name = "add",
     .arity = kAnyArity,
-    .kernel = kernel([](const auto& c) {
-      const auto plus = [](auto x, auto y) { return x + y; };
-      if (c.in.size() == 1)
-        return loops::map1(c.context.pool, c.shape, c.out, c.in[0], [](auto x) { return x; });
-      loops::map2(c.context.pool, c.shape, c.out, c.in[0], c.in[1], plus);
-      for (std::size_t i = 2; i < c.in.size(); ++i)
-        loops::map2(c.context.pool, c.shape, c.out, {&c.shape, c.out}, c.in[i], plus);
-    }),
+    .kernel = {kernel([](const auto& c) {
+                 if (c.in.size() == 1)
+                   return loops::map1(c.context.pool, c.shape, c.out, c.in[0],
+                                      [](auto x) { return x; });
+                 loops::map2(c.context.pool, c.shape, c.out, c.in[0], c.in[1], plus);
+                 for (std::size_t i = 2; i < c.in.size(); ++i)
+                   loops::map2(c.context.pool, c.shape, c.out, {&c.shape, c.out}, c.in[i], plus);
+               }),
+               &runs::kRuns<decltype(plus), 2>},
     .derivative = [](const Call& c, Expr g) { return std::vector<Expr>(c.in.size(), g); },
     .commutative = true,
 });
@@ -75,18 +79,21 @@ constinit const Op square_op = elementwise({
 // The exponent is an attribute, so that x^3 is defined, and smooth, for negative x as well.
 constinit const Op power_constant_op = elementwise({
     .name = "power_constant",
-    .kernel = kernel([](const auto& c) {
-      using T = std::remove_reference_t<decltype(*c.out)>;
-      const T exponent = static_cast<T>(c.attributes.number("exponent"));
-      loops::map1(c.context.pool, c.shape, c.out, c.in[0],
-                  [exponent](T x) { return number::pow(x, exponent); });
-    }),
+    .kernel = {kernel([](const auto& c) {
+                 using T = std::remove_reference_t<decltype(*c.out)>;
+                 const T exponent = static_cast<T>(c.attributes.number("exponent"));
+                 loops::map1(c.context.pool, c.shape, c.out, c.in[0],
+                             [exponent](T x) { return to_the_power(x, exponent); });
+               }),
+               &runs::kRuns<decltype(to_the_power), 2>},
     .derivative =
         [](const Call& c, Expr g) {
           const double exponent = c.attributes.number("exponent");
           return std::vector<Expr>{g * (exponent * power(c.in[0], exponent - 1))};
         },
     .domains = kPositive,
+    .costly = true,
+    .run_attribute = "exponent",
     .samples =
         [] {
           std::vector<Sample> samples;
@@ -99,7 +106,7 @@ constinit const Op power_constant_op = elementwise({
 constinit const Op power_op = elementwise({
     .name = "power",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) { return number::pow(x, y); }),
+    .kernel = scalar2(to_the_power),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr x = c.in[0], y = c.in[1];
@@ -109,6 +116,7 @@ constinit const Op power_op = elementwise({
                                    where(not_equal(x, zero), g * (c.out * log(x)), zero)};
         },
     .domains = kPositive,
+    .costly = true,
 });
 
 }  // namespace

@@ -154,6 +154,72 @@ constinit const Op contract_op{
         },
 };
 
+// ---------------------------------------------------------------- sums with contractions
+// x + s contract(a, b), or x - s contract(a, b) where the attribute `negative` is 1; s is a scalar
+// and may be left out. Plans write it so, to add a product to what is in memory already.
+constinit const Op contract_add_op{
+    .name = "contract_add",
+    .arity = kAnyArity,
+    .shape =
+        [](const Op& op, std::span<const Shape* const> in, const Attributes& attributes) {
+          const bool scaled = in.size() == 4 && in[3]->rank() == 0;
+          if (in.size() != 3 && !scaled)
+            throw ShapeError(cat(op.name, ": takes x, a, b and perhaps a scalar"));
+          const Shape out = contracted_shape(subscripts_of(attributes), {in[1], in[2]});
+          if (!(out == *in[0]))
+            throw ShapeError(cat(op.name, ": the product has shape ", out, ", what it is added to ",
+                                 *in[0], "; they must be the same"));
+          symmetric_axes(attributes, out);
+          return out;
+        },
+    .derivative =
+        [](const Call& c, Expr g) {
+          const Subscripts s = subscripts_of(c.attributes);
+          const std::array factors{c.in[1], c.in[2]};
+          const Expr product = contract(s.text(), {factors.begin(), factors.end()});
+          Expr upstream = c.attributes.integer("negative") != 0 ? -g : g;
+          std::vector<Expr> adjoints{g};
+          const Expr scaled = c.in.size() == 4 ? c.in[3] * upstream : upstream;
+          for (std::size_t k = 0; k < 2; ++k)
+            adjoints.push_back(operand_adjoint({factors, product, c.attributes}, s, k, scaled));
+          if (c.in.size() == 4) adjoints.push_back(sum(upstream * product));
+          return adjoints;
+        },
+    .kernel = kernel([](const auto& c) {
+      using T = std::remove_reference_t<decltype(*c.out)>;
+      const auto n = static_cast<std::size_t>(c.shape.size());
+      std::vector<T> product(n);
+      PlainContraction<2>(subscripts_of(c.attributes), {c.in[1].shape, c.in[2].shape})
+          .template run<T>(c.context.pool, {c.in[1].data, c.in[2].data}, product.data());
+      const bool negative = c.attributes.integer("negative") != 0;
+      const T scale = (negative ? T(-1) : T(1)) * (c.in.size() == 4 ? *c.in[3].data : T(1));
+      for (std::size_t i = 0; i < n; ++i) c.out[i] = c.in[0].data[i] + scale * product[i];
+    }),
+    .prepare_float = prepare_accumulation<float>,
+    .prepare_double = prepare_accumulation<double>,
+    .examples =
+        [](const ExampleCall& call) {
+          if (call.in.size() == 4 && call.axes[3] != kNoAxis) return kMixes;
+          const int product = contract_op.examples(
+              {call.in.subspan(1, 2), call.axes.subspan(1, 2), call.shape, call.attributes});
+          if (product == kNoAxis || product == call.axes[0]) return call.axes[0];
+          return call.axes[0] == kNoAxis ? product : kMixes;
+        },
+    .in_place = true,
+    .samples =
+        [] {
+          const auto with = [](const char* text, std::int64_t negative) {
+            return Attributes{{"subscripts", std::string(text)}, {"negative", negative}};
+          };
+          return std::vector<Sample>{
+              {{{3, 3}, {3, 3}, {3, 3}}, with("ab,bc->ac", 0)},
+              {{{2, 4}, {2, 3}, {3, 4}}, with("ab,bc->ac", 0)},
+              {{{2, 4}, {3, 2}, {3, 4}, {}}, with("ba,bc->ac", 1)},
+              {{{2, 3, 4}, {2, 5, 3}, {2, 5, 4}}, with("bda,bdc->bac", 1)},
+          };
+        },
+};
+
 // Letters for the axes of a matrix product of two stacks.
 struct StackLabels {
   std::string a, b, out;
@@ -169,6 +235,15 @@ Expr contract(std::string_view subscripts, const std::vector<Expr>& operands) {
       static_cast<int>(s.output.size()) == operands[0].shape().rank())
     return operands[0];
   return operands[0].tape->append(contract_op, operands, {{"subscripts", s.text()}});
+}
+
+Expr contract_add(Expr x, Expr product, Expr scale, bool negative) {
+  const Node node = x.tape->node(product);
+  std::vector<Expr> in{x, x.tape->expr(node.inputs[0]), x.tape->expr(node.inputs[1])};
+  if (scale) in.push_back(scale);
+  std::vector<Attributes::Entry> entries = node.attributes.entries();
+  entries.emplace_back("negative", std::int64_t{negative});
+  return x.tape->append(contract_add_op, in, Attributes(std::move(entries)));
 }
 
 Expr matmul(Expr a, Expr b) {
@@ -240,7 +315,7 @@ Expr trace(Expr m) {
 }
 
 std::span<const Op* const> contract_ops() {
-  static constexpr std::array kOps = {&contract_op};
+  static constexpr std::array kOps = {&contract_op, &contract_add_op};
   return kOps;
 }
 

@@ -189,12 +189,15 @@ struct MatrixContraction {
     workspace += shape.batch * shape.m * shape.n;
   }
 
+  // The result is `alpha` times the product, plus `beta` times what stands there (only where it is
+  // not reordered).
   template <class T>
-  void run(const KernelCall<T>& call) const {
+  void run(const KernelCall<T>& call, const T* left, const T* right, T alpha, T beta) const {
     ThreadPool& pool = *call.context.pool;
     T* result = reorder ? call.workspace + scratch : call.out;
-    product<T>(pool, shape, a->ready(&pool, call.in[0].data, call.workspace),
-               b->ready(&pool, call.in[1].data, call.workspace), {result, leading, batch_stride});
+    product<T>(pool, shape, a->ready(&pool, left, call.workspace),
+               b->ready(&pool, right, call.workspace), {result, leading, batch_stride}, alpha,
+               beta);
     if (reorder) reorder->run(&pool, result, call.out);
   }
 };
@@ -216,30 +219,43 @@ Prepared<T> plain_pair(const Subscripts& s, const ShapeCall& call) {
           }};
 }
 
+// The matrix product that a contraction of two operands is. Operands are exchanged where this
+// brings the rows of the result before its columns, so that it is written in place.
+struct Product {
+  MatrixContraction contraction;
+  bool swapped;
+
+  template <class T>
+  void run(const KernelCall<T>& c, std::size_t first, T alpha, T beta) const {
+    const T* const a = c.in[first].data;
+    const T* const b = c.in[first + 1].data;
+    contraction.run(c, swapped ? b : a, swapped ? a : b, alpha, beta);
+  }
+};
+
+// nullopt where it is none, or is better computed by plain loops.
+std::optional<Product> product_of(const Subscripts& s, const ShapeCall& call) {
+  Pair pair(s, call.in);
+  auto g = groups_of(pair);
+  if (!g) return std::nullopt;
+  const bool swap = !g->rows.empty() && !g->columns.empty() &&
+                    pair.out.find(g->columns.back()) < pair.out.find(g->rows.back());
+  if (swap) {
+    std::swap(pair.a, pair.b);
+    std::swap(g->rows, g->columns);
+  }
+  Product product{MatrixContraction(pair, *g, is_symmetric(s, call, *g)), swap};
+  // Products element by element, summed: not worth a copy of the operands.
+  if (g->rows.empty() && g->columns.empty() && product.contraction.workspace > 0)
+    return std::nullopt;
+  return product;
+}
+
 template <class T>
 Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
-  const Pair pair(s, call.in);
-  if (const auto groups = groups_of(pair)) {
-    // The result is written in place where its rows come before its columns.
-    Groups g = *groups;
-    const bool swap = !g.rows.empty() && !g.columns.empty() &&
-                      pair.out.find(g.columns.back()) < pair.out.find(g.rows.back());
-    Pair turned = pair;
-    if (swap) {
-      std::swap(turned.a, turned.b);
-      std::swap(g.rows, g.columns);
-    }
-    const MatrixContraction contraction(turned, g, is_symmetric(s, call, g));
-    // Products element by element, summed: not worth a copy of the operands.
-    if (g.rows.empty() && g.columns.empty() && contraction.workspace > 0)
-      return plain_pair<T>(s, call);
-    return {
-        contraction.workspace, [contraction, swap](const KernelCall<T>& c) {
-          if (!swap) return contraction.run(c);
-          const std::array<Operand<T>, 2> in{c.in[1], c.in[0]};
-          contraction.run(KernelCall<T>{in, c.shape, c.out, c.attributes, c.context, c.workspace});
-        }};
-  }
+  if (const auto product = product_of(s, call))
+    return {product->contraction.workspace,
+            [p = *product](const KernelCall<T>& c) { p.run(c, 0, T(1), T(0)); }};
   return plain_pair<T>(s, call);
 }
 
@@ -274,6 +290,32 @@ Prepared<T> prepare_contraction(const ShapeCall& call) {
   return {};  // the pass that takes longer ones apart was left out: the plain kernel does it
 }
 
+bool adds_in_place(const ShapeCall& contraction) {
+  const Subscripts s = Subscripts::parse(contraction.attributes.text("subscripts"));
+  if (s.inputs.size() != 2) return false;
+  const auto product = product_of(s, contraction);
+  return product && !product->contraction.reorder;
+}
+
+template <class T>
+Prepared<T> prepare_accumulation(const ShapeCall& call) {
+  const ShapeCall contraction{call.in.subspan(1, 2), call.shape, call.attributes};
+  if (!adds_in_place(contraction)) return {};
+  const Product product =
+      *product_of(Subscripts::parse(call.attributes.text("subscripts")), contraction);
+  const T sign = call.attributes.integer("negative") != 0 ? T(-1) : T(1);
+  return {product.contraction.workspace, [product, sign](const KernelCall<T>& c) {
+            if (c.out != c.in[0].data)
+              loops::pieces(c.context.pool, c.shape.size(), loops::kGrain,
+                            [&](std::int64_t first, std::int64_t end) {
+                              std::copy(c.in[0].data + first, c.in[0].data + end, c.out + first);
+                            });
+            product.run(c, 1, c.in.size() == 4 ? sign * *c.in[3].data : sign, T(1));
+          }};
+}
+
+template Prepared<float> prepare_accumulation<float>(const ShapeCall&);
+template Prepared<double> prepare_accumulation<double>(const ShapeCall&);
 template Prepared<float> prepare_contraction<float>(const ShapeCall&);
 template Prepared<double> prepare_contraction<double>(const ShapeCall&);
 

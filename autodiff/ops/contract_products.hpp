@@ -22,4 +22,14 @@ std::optional<std::array<std::int64_t, 2>> symmetric_axes(const Attributes& attr
 template <class T>
 Prepared<T> prepare_contraction(const ShapeCall& call);
 
+// The same for contract_add. One that is no product written where it belongs runs as its plain
+// kernel; adds_in_place() tells, for a contraction of two operands.
+template <class T>
+Prepared<T> prepare_accumulation(const ShapeCall& call);
+bool adds_in_place(const ShapeCall& contraction);
+
+// x + scale product, or x - scale product, for a node `product` that is a contraction of two
+// operands; without `scale`, it is 1.
+Expr contract_add(Expr x, Expr product, Expr scale, bool negative);
+
 }  // namespace jacquard

@@ -36,12 +36,14 @@ constinit const Op exp_op = elementwise({
     .name = "exp",
     .kernel = scalar1([](auto x) { return number::exp(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * c.out}; },
+    .costly = true,
 });
 
 constinit const Op expm1_op = elementwise({
     .name = "expm1",
     .kernel = scalar1([](auto x) { return number::expm1(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * exp(c.in[0])}; },
+    .costly = true,
 });
 
 constinit const Op log_op = elementwise({
@@ -49,6 +51,7 @@ constinit const Op log_op = elementwise({
     .kernel = scalar1([](auto x) { return number::log(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g / c.in[0]}; },
     .domains = kPositive,
+    .costly = true,
 });
 
 constinit const Op log1p_op = elementwise({
@@ -56,6 +59,7 @@ constinit const Op log1p_op = elementwise({
     .kernel = scalar1([](auto x) { return number::log1p(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g / (1.0 + c.in[0])}; },
     .domains = kAboveMinusOne,
+    .costly = true,
 });
 
 constinit const Op sqrt_op = elementwise({
@@ -69,30 +73,35 @@ constinit const Op sin_op = elementwise({
     .name = "sin",
     .kernel = scalar1([](auto x) { return number::sin(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * cos(c.in[0])}; },
+    .costly = true,
 });
 
 constinit const Op cos_op = elementwise({
     .name = "cos",
     .kernel = scalar1([](auto x) { return number::cos(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{-(g * sin(c.in[0]))}; },
+    .costly = true,
 });
 
 constinit const Op tanh_op = elementwise({
     .name = "tanh",
     .kernel = scalar1([](auto x) { return number::tanh(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * (1.0 - square(c.out))}; },
+    .costly = true,
 });
 
 constinit const Op sigmoid_op = elementwise({
     .name = "sigmoid",
     .kernel = scalar1([](auto x) { return number::sigmoid(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * (c.out * (1.0 - c.out))}; },
+    .costly = true,
 });
 
 constinit const Op softplus_op = elementwise({
     .name = "softplus",
     .kernel = scalar1([](auto x) { return number::softplus(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * sigmoid(c.in[0])}; },
+    .costly = true,
 });
 
 constinit const Op erf_op = elementwise({
@@ -102,6 +111,7 @@ constinit const Op erf_op = elementwise({
         [](const Call& c, Expr g) {
           return Adjoints{g * (2.0 * std::numbers::inv_sqrtpi * exp(-square(c.in[0])))};
         },
+    .costly = true,
 });
 
 constinit const Op relu_op = elementwise({

@@ -8,6 +8,7 @@
 #include "autodiff/loops.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/ops/families.hpp"
+#include "autodiff/runs.hpp"
 
 namespace jacquard {
 namespace {
@@ -165,6 +166,8 @@ constinit const Op transpose_op{
 };
 
 // ---------------------------------------------------------------- broadcast_to
+constexpr auto same = [](auto x) { return x; };
+
 constinit const Op broadcast_op{
     .name = "broadcast_to",
     .shape =
@@ -176,9 +179,8 @@ constinit const Op broadcast_op{
         },
     // gradient() sums the adjoint over broadcast axes, here as everywhere.
     .derivative = [](const Call&, Expr g) { return Adjoints{g}; },
-    .kernel = kernel([](const auto& c) {
-      loops::map1(c.context.pool, c.shape, c.out, c.in[0], [](auto x) { return x; });
-    }),
+    .kernel =
+        kernel([](const auto& c) { loops::map1(c.context.pool, c.shape, c.out, c.in[0], same); }),
     .examples =
         [](const ExampleCall& call) {
           if (call.axes[0] == kNoAxis) return kNoAxis;
@@ -194,6 +196,7 @@ constinit const Op broadcast_op{
           return broadcast_to(reshape(x, Shape(std::move(sizes))),
                               prefixed(x.shape()[0], call.out.shape()));
         },
+    .runs = &runs::kRuns<decltype(same), 1>,
     .moves = true,
     .samples =
         [] {

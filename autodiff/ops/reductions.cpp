@@ -8,6 +8,7 @@
 #include "autodiff/loops.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/ops/families.hpp"
+#include "autodiff/tile_sums.hpp"
 
 namespace jacquard {
 namespace {
@@ -98,7 +99,9 @@ constexpr Op reduction(std::string_view name, Kernel value,
 }
 
 constinit const Op sum_op = reduction(
-    "sum", reduction_kernel(loops::Add{}),
+    "sum", kernel([](const auto& c) {
+      plain_sum(*c.in[0].shape, reduced_axes(*c.in[0].shape, c.attributes), c.in[0].data, c.out);
+    }),
     [](const Call& call, Expr g) {
       return std::vector<Expr>{broadcast_to(spread(call, g), call.in[0].shape())};
     },
@@ -179,9 +182,9 @@ void softmax_of_row(const T* x, std::int64_t n, T* out) {
   for (std::int64_t i = 0; i < n; ++i) out[i] /= total;
 }
 
-// p (g - sum(p g)), so written that no digit is lost where one p is nearly 1. With m the mask of the
-// largest and c = p - m, whose entry at the largest is minus the sum of the others, it is
-// c g - m sum(c g) - c sum(p g): every term is as small as the result.
+// p (g - sum(p g)), so written that no digit is lost where one p is nearly 1. With m the mask of
+// the largest and c = p - m, whose entry at the largest is minus the sum of the others, it is c g -
+// m sum(c g) - c sum(p g): every term is as small as the result.
 std::vector<Expr> softmax_derivative(const Call& call, Expr g) {
   const Expr p = call.out, zero = constant(*g.tape, 0.0);
   const Expr m = top_k(p, 1), others = where(m, zero, p);

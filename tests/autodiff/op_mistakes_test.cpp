@@ -124,7 +124,7 @@ const std::array kMistakes = {
             },
             // These have no broadcast operand.
             {"max", "min", "reshape", "transpose", "slice", "pad", "concat", "take", "scatter_add",
-             "sum", "contract"}},
+             "sum", "contract", "contract_add"}},
     Mistake{"a reversed index",
             [](const Call&, Expr, Adjoints& a) {
               each(a, [](Expr e, std::size_t) { return reversed(e); });
@@ -245,7 +245,7 @@ TEST_CASE("the mistakes that people make are caught, and the complaint says what
   CHECK(derivative_complaint_about(sum_wrong) != "");
 
   Op kernel_wrong = find_op("softplus");  // the value itself: log(1 + exp(x)) + x / 1000
-  kernel_wrong.kernel = scalar1([](auto x) { return number::softplus(x) + x / 1000; });
+  kernel_wrong.kernel = scalar1([](auto x) { return number::softplus(x) + x / 1000; }).kernel;
   CHECK(derivative_complaint_about(kernel_wrong) != "");
 }
 

@@ -7,6 +7,7 @@
 
 #include "autodiff/error.hpp"
 #include "autodiff/ops.hpp"
+#include "autodiff/ops/contract_products.hpp"
 #include "tests/support/op_calls.hpp"
 
 using namespace jacquard;
@@ -248,6 +249,12 @@ std::vector<Refused> refused_calls() {
        "diag: [2, 3] is no stack of square matrices [.., n, n]"},
       {"contract", [] { return trace(in({3})); },
        "trace: [3] is no stack of square matrices [.., n, n]"},
+      {"contract_add",
+       [] {
+         return contract_add(in({2, 4}), matmul(in({2, 3}), in({3, 5})), {}, false);
+       },
+       "contract_add: the product has shape [2, 5], what it is added to [2, 4]; they must be the "
+       "same"},
       {"equal", [] { return one_hot(in({2}), 0); }, "one_hot: 0 classes; at least one is needed"},
       {"where", [] { return clamp(in({2}), 1, 0); }, "clamp: low 1 is above high 0"},
       {"iota", [] { return iota(tape, -1); }, "iota: size -1 is negative"},

@@ -1,0 +1,269 @@
+#include "autodiff/fusion.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace jacquard {
+namespace {
+
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
+
+bool is_view(const Node& node) { return node.op->name == "reshape"; }
+bool is_sum(const Node& node) { return node.op->name == "sum"; }
+
+class Grouping {
+ public:
+  Grouping(const Graph& graph, const std::vector<bool>& ready, Fusion fusion)
+      : graph_(graph),
+        tape_(*graph.tape),
+        ready_(ready),
+        fusion_(fusion),
+        stored_(tape_.size(), false),
+        home_(tape_.size(), kNone),
+        last_reader_(tape_.size(), kNone) {}
+
+  std::vector<InstructionGroup> run() {
+    find_stored();
+    for (NodeId id = 0; id < size(); ++id) {
+      const Node& node = tape_.node(id);
+      if (ready_[index(id)] || is_view(node)) continue;
+      if (fits_tiles(node))
+        add_tiled(id, node);
+      else
+        open_group(id, false);
+    }
+    if (fusion_ == Fusion::kFull) compute_again();
+    drop_unread();
+    return std::move(groups_);
+  }
+
+ private:
+  NodeId size() const { return static_cast<NodeId>(tape_.size()); }
+
+  void open_group(NodeId id, bool tiled) {
+    InstructionGroup g;
+    g.tiled = tiled;
+    if (tiled) g.group.space = tile_space(tape_, tape_.node(id));
+    g.group.nodes = {id};
+    home_[index(id)] = groups_.size();
+    groups_.push_back(std::move(g));
+  }
+
+  // ------------------------------------------------------------ joining
+  // Values that have to be in memory, for something that is no tile program of their space needs
+  // them.
+  void find_stored() {
+    for (const Expr& root : graph_.roots) stored_[index(viewed(tape_, root.id))] = true;
+    for (NodeId id = 0; id < size(); ++id) {
+      const Node& node = tape_.node(id);
+      for (const NodeId in : node.inputs)
+        if (!fits_tiles(node) || is_view(tape_.node(in)) ||
+            !(tile_space(tape_, node) == tape_.node(in).shape))
+          stored_[index(viewed(tape_, in))] = true;
+    }
+  }
+
+  void add_tiled(NodeId id, const Node& node) {
+    std::size_t best = kNone;
+    if (fusion_ == Fusion::kFull)
+      for (const std::size_t g : candidates(node))
+        if ((best == kNone || g > best) && may_join(node, g)) best = g;
+    if (best == kNone) {
+      open_group(id, true);
+      best = groups_.size() - 1;
+    } else {
+      groups_[best].group.nodes.push_back(id);
+      home_[index(id)] = best;
+    }
+    for (const NodeId in : node.inputs) last_reader_[index(in)] = best;
+  }
+
+  // Groups of this space in which an operand would end. The last group of all may be joined for an
+  // operand that it computes or reads; with earlier ones, the result would only be kept longer.
+  std::vector<std::size_t> candidates(const Node& node) const {
+    const Shape& space = tile_space(tape_, node);
+    std::vector<std::size_t> found;
+    const auto consider = [&](std::size_t g, bool ends) {
+      if (g == kNone || (!ends && g + 1 < groups_.size())) return;
+      if (!groups_[g].tiled || !(groups_[g].group.space == space)) return;
+      // Sums take no buffers, and what they sum is best never stored.
+      if (groups_[g].group.nodes.size() + (is_sum(node) ? 0 : kSpare) > kMost) return;
+      found.push_back(g);
+    };
+    for (const NodeId in : node.inputs) {
+      consider(home_[index(in)], !stored_[index(in)]);
+      if (tape_.node(in).shape.size() == space.size()) consider(last_reader_[index(in)], false);
+    }
+    return found;
+  }
+
+  // Are all operands of the node there when group g runs, or values inside it?
+  bool may_join(const Node& node, std::size_t g) const {
+    return std::ranges::all_of(node.inputs, [&](NodeId in) {
+      const NodeId source = viewed(tape_, in);
+      if (ready_[index(source)]) return true;
+      const std::size_t from = home_[index(source)];
+      if (from != g) return from < g;
+      return source == in && !is_sum(tape_.node(in));
+    });
+  }
+
+  // ------------------------------------------------------------ computing again
+  bool computes(std::size_t g, NodeId id) const {
+    return groups_[g].tiled && std::ranges::binary_search(groups_[g].group.nodes, id) &&
+           !is_sum(tape_.node(id));
+  }
+
+  // The groups that need each node's value from memory.
+  void find_readers() {
+    readers_.assign(tape_.size(), {});
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+      for (const NodeId id : groups_[g].group.nodes)
+        for (const NodeId in : tape_.node(id).inputs)
+          if (!computes(g, in)) note_reader(viewed(tape_, in), g);
+    root_.assign(tape_.size(), false);
+    for (const Expr& root : graph_.roots) root_[index(viewed(tape_, root.id))] = true;
+  }
+  void note_reader(NodeId id, std::size_t g) {
+    auto& list = readers_[index(id)];
+    if (list.empty() || list.back() != g) list.push_back(g);
+  }
+  bool in_memory(NodeId id) const {
+    const NodeId source = viewed(tape_, id);
+    return ready_[index(source)] || root_[index(source)] || !readers_[index(source)].empty();
+  }
+
+  struct Cone {
+    std::vector<NodeId> nodes;
+    std::vector<NodeId> loads;  // of the space's size, new to the group
+  };
+
+  // What group g would compute and read to have v's value by itself; nullopt if that is too much.
+  std::optional<Cone> cone(NodeId v, std::size_t g) const {
+    constexpr std::size_t kLargest = 8;
+    Cone result{{v}, {}};
+    for (std::size_t n = 0; n < result.nodes.size(); ++n) {
+      const Node& node = tape_.node(result.nodes[n]);
+      if (node.op->costly || is_sum(node) || result.nodes.size() > kLargest) return std::nullopt;
+      for (const NodeId in : node.inputs) {
+        if (computes(g, in) || std::ranges::find(result.nodes, in) != result.nodes.end()) continue;
+        if (in_memory(in)) {
+          const bool full = tape_.node(in).shape.size() == node.shape.size();
+          const auto& readers = readers_[index(viewed(tape_, in))];
+          if (full && std::ranges::find(readers, g) == readers.end() &&
+              std::ranges::find(result.loads, in) == result.loads.end())
+            result.loads.push_back(in);
+        } else if (computes(home_[index(in)], in) && tape_.node(in).shape == node.shape) {
+          result.nodes.push_back(in);
+        } else {
+          return std::nullopt;
+        }
+      }
+    }
+    return result;
+  }
+
+  void compute_again() {
+    find_readers();
+    for (NodeId v = size() - 1; v >= 0; --v) {
+      const std::size_t home = home_[index(v)];
+      const std::vector<std::size_t> readers = readers_[index(v)];
+      if (home == kNone || !computes(home, v) || root_[index(v)] || readers.empty()) continue;
+      std::vector<Cone> cones;
+      std::size_t loads = 0;
+      readers_[index(v)].clear();  // it is not in memory for the question
+      for (const std::size_t g : readers) {
+        if (!groups_[g].tiled || !(groups_[g].group.space == groups_[home].group.space) ||
+            reads_view(g, v))
+          break;
+        const auto found = cone(v, g);
+        if (!found || groups_[g].group.nodes.size() + found->nodes.size() > kMost) break;
+        loads += found->loads.size();
+        cones.push_back(*found);
+      }
+      readers_[index(v)] = readers;
+      if (cones.size() < readers.size() || loads > readers.size()) continue;
+      readers_[index(v)].clear();
+      for (std::size_t i = 0; i < readers.size(); ++i) add_cone(readers[i], cones[i]);
+    }
+  }
+
+  bool reads_view(std::size_t g, NodeId v) const {
+    for (const NodeId id : groups_[g].group.nodes)
+      for (const NodeId in : tape_.node(id).inputs)
+        if (in != v && viewed(tape_, in) == v) return true;
+    return false;
+  }
+
+  void add_cone(std::size_t g, const Cone& cone) {
+    auto& nodes = groups_[g].group.nodes;
+    nodes.insert(nodes.end(), cone.nodes.begin(), cone.nodes.end());
+    std::ranges::sort(nodes);
+    for (const NodeId id : cone.nodes)
+      for (const NodeId in : tape_.node(id).inputs)
+        if (!computes(g, in)) {
+          auto& list = readers_[index(viewed(tape_, in))];
+          if (std::ranges::find(list, g) == list.end()) list.push_back(g);
+        }
+  }
+
+  // ------------------------------------------------------------ what is written
+  // Drops what nobody reads, last groups first, and notes what is read outside its group.
+  void drop_unread() {
+    std::vector<bool> outside(tape_.size(), false);
+    for (const Expr& root : graph_.roots) outside[index(viewed(tape_, root.id))] = true;
+    for (std::size_t g = groups_.size(); g-- > 0;) {
+      TileGroup& group = groups_[g].group;
+      std::vector<bool> inside(group.nodes.size(), false);
+      for (std::size_t n = group.nodes.size(); n-- > 0;) {
+        const NodeId id = group.nodes[n];
+        const bool written = home_[index(id)] == g && outside[index(id)];
+        if (!written && !inside[n]) continue;
+        inside[n] = true;
+        if (written) group.written.insert(group.written.begin(), id);
+        for (const NodeId in : tape_.node(id).inputs) {
+          const auto at = std::ranges::lower_bound(group.nodes, in);
+          if (computes(g, in))
+            inside[static_cast<std::size_t>(at - group.nodes.begin())] = true;
+          else
+            outside[index(viewed(tape_, in))] = true;
+        }
+      }
+      std::vector<NodeId> kept;
+      for (std::size_t n = 0; n < group.nodes.size(); ++n)
+        if (inside[n]) kept.push_back(group.nodes[n]);
+      group.nodes = std::move(kept);
+    }
+    std::erase_if(groups_, [](const InstructionGroup& g) { return g.group.nodes.empty(); });
+  }
+
+  static constexpr std::size_t kMost = TileProgram<float>::kMaxNodes;
+  static constexpr std::size_t kSpare = kMost / 4;  // room for sums, and for computing again
+
+  const Graph& graph_;
+  const Tape& tape_;
+  const std::vector<bool>& ready_;
+  Fusion fusion_;
+  std::vector<InstructionGroup> groups_;
+  std::vector<bool> stored_;
+  std::vector<std::size_t> home_;         // the group that computes a node first
+  std::vector<std::size_t> last_reader_;  // while groups are made
+  std::vector<std::vector<std::size_t>> readers_;
+  std::vector<bool> root_;
+};
+
+}  // namespace
+
+NodeId viewed(const Tape& tape, NodeId id) {
+  while (is_view(tape.node(id))) id = tape.node(id).inputs[0];
+  return id;
+}
+
+std::vector<InstructionGroup> instruction_groups(const Graph& graph, const std::vector<bool>& ready,
+                                                 Fusion fusion) {
+  return Grouping(graph, ready, fusion).run();
+}
+
+}  // namespace jacquard

@@ -1,0 +1,34 @@
+// Which nodes a plan computes together: elementwise work over one shape becomes tile programs.
+//
+// Private to plans.
+#pragma once
+
+#include <vector>
+
+#include "autodiff/passes.hpp"
+#include "autodiff/tile_program.hpp"
+
+namespace jacquard {
+
+// What one instruction of a plan computes: a tile program, or one node by its op.
+struct InstructionGroup {
+  bool tiled = false;
+  TileGroup group;  // one node only, in `nodes` and `written`, if not tiled
+};
+
+enum class Fusion { kNone, kFull };
+
+// The groups in the order in which they run. `ready` marks nodes whose values are there before a
+// run (inputs, constants); reshapes are views of what they reshape and in no group.
+//
+// A node joins the latest group of its shape that computes one of its operands, if all others are
+// there before that group runs and nobody else needs the operand from memory; it also joins the
+// last group of all. What is cheap is computed again in the group that reads it where this moves
+// less memory than keeping it.
+std::vector<InstructionGroup> instruction_groups(const Graph& graph, const std::vector<bool>& ready,
+                                                 Fusion fusion);
+
+// The node in whose memory a view lies.
+NodeId viewed(const Tape& tape, NodeId id);
+
+}  // namespace jacquard

@@ -1,0 +1,345 @@
+#include "autodiff/lowering.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+
+#include "autodiff/ops.hpp"
+#include "autodiff/ops/contract_products.hpp"
+#include "autodiff/subscripts.hpp"
+
+namespace jacquard {
+namespace {
+
+bool contains(const std::string& text, char c) { return text.find(c) != text.npos; }
+
+bool repeats(const std::string& text) {
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (contains(text.substr(i + 1), text[i])) return true;
+  return false;
+}
+
+// Do the letters of `part` stand in `whole` in the same order?
+bool is_subsequence(const std::string& part, const std::string& whole) {
+  std::size_t at = 0;
+  for (const char c : whole) at += at < part.size() && part[at] == c ? 1 : 0;
+  return at == part.size();
+}
+
+std::string in_order_of(const std::string& whole, const std::string& part) {
+  std::string result;
+  for (const char c : whole)
+    if (contains(part, c)) result += c;
+  return result;
+}
+
+// The tensor with axes `from`, with those of them in the order of `whole`.
+Expr in_order(Expr x, const std::string& from, const std::string& whole) {
+  const std::string to = in_order_of(whole, from);
+  if (to == from) return x;
+  Axes axes;
+  for (const char c : to) axes.push_back(static_cast<std::int64_t>(from.find(c)));
+  return transpose(x, axes);
+}
+
+struct Contraction {
+  Subscripts s;
+  std::vector<Expr> operands;
+
+  std::int64_t size(char index) const {
+    for (std::size_t k = 0; k < operands.size(); ++k)
+      if (const std::size_t at = s.inputs[k].find(index); at != std::string::npos)
+        return operands[k].shape()[static_cast<int>(at)];
+    return 1;
+  }
+  std::int64_t count(const std::string& indices) const {
+    std::int64_t n = 1;
+    for (const char c : indices) n *= size(c);
+    return n;
+  }
+
+  // Rows and columns that are summed over something: work that a product does better than passes
+  // over memory. A matrix times a vector reads the matrix once, either way.
+  bool is_matrix_product() const {
+    std::string rows, columns, batch;
+    bool sums = false;
+    for (const char c : s.inputs[0] + s.inputs[1]) {
+      const bool first = contains(s.inputs[0], c), second = contains(s.inputs[1], c);
+      if (!contains(s.output, c))
+        sums = sums || (first && second && size(c) > 1);
+      else if (first && second)
+        batch += contains(batch, c) ? "" : std::string(1, c);
+      else
+        (first ? rows : columns) += c;
+    }
+    if (!sums) return false;
+    if (count(rows) > 1 && count(columns) > 1) return true;
+    return count(batch) == 1 && (count(rows) > 1 || count(columns) > 1);
+  }
+
+  // Sums each operand of two over the indices that it alone has, if they are not kept.
+  void sum_private() {
+    for (std::size_t k = 0; k < operands.size() && operands.size() > 1; ++k) {
+      Axes gone;
+      std::string left;
+      for (std::size_t i = 0; i < s.inputs[k].size(); ++i) {
+        const char c = s.inputs[k][i];
+        if (contains(s.output, c) || contains(s.inputs[1 - k], c))
+          left += c;
+        else
+          gone.push_back(static_cast<std::int64_t>(i));
+      }
+      if (gone.empty()) continue;
+      operands[k] = sum(operands[k], gone);
+      s.inputs[k] = left;
+    }
+  }
+
+  // How many elements are moved when operands are brought into this order of all indices, and the
+  // result out of it.
+  std::int64_t moved(const std::string& all) const {
+    std::int64_t moved = 0;
+    for (std::size_t k = 0; k < operands.size(); ++k)
+      if (!is_subsequence(s.inputs[k], all)) moved += operands[k].shape().size();
+    if (!is_subsequence(s.output, all)) moved += count(s.output);
+    return moved;
+  }
+
+  // The order in which least is moved: that of an operand or of the result, with the indices that
+  // it does not have before or behind them.
+  std::string order() const {
+    std::string best;
+    std::vector<std::string> starts = s.inputs;
+    starts.push_back(s.output);
+    for (const std::string& start : starts) {
+      std::string others;
+      for (const std::string& text : starts)
+        for (const char c : text)
+          if (!contains(start + others, c)) others += c;
+      for (const std::string& all : {others + start, start + others})
+        if (best.empty() || moved(all) < moved(best)) best = all;
+    }
+    return best;
+  }
+
+  // Operand k with an axis for each index of `all`, in this order, of size 1 where it has none.
+  Expr aligned(std::size_t k, const std::string& all) const {
+    std::vector<std::int64_t> sizes;
+    for (const char c : all) sizes.push_back(contains(s.inputs[k], c) ? size(c) : 1);
+    return reshape(in_order(operands[k], s.inputs[k], all), Shape(std::move(sizes)));
+  }
+};
+
+Expr spread(const Node& node, const std::vector<Expr>& in) {
+  if (in.size() > 2) return {};
+  Contraction c{Subscripts::parse(node.attributes.text("subscripts")), in};
+  if (in.size() == 2 && c.is_matrix_product()) return {};
+  if (std::ranges::any_of(c.s.inputs, repeats)) return {};
+  c.sum_private();
+  const std::string all = c.order();
+  if (4 * c.moved(all) > c.count(all)) return {};
+  std::vector<std::int64_t> gone;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (!contains(c.s.output, all[i])) gone.push_back(static_cast<std::int64_t>(i));
+  if (in.size() == 1 && gone.empty()) return {};
+  const Expr product = in.size() == 1 ? in[0] : c.aligned(0, all) * c.aligned(1, all);
+  const Expr result = gone.empty() ? product : sum(product, gone);
+  // From the order of `all` to that of the result.
+  return in_order(result, in_order_of(all, c.s.output), c.s.output);
+}
+
+// The first terms are added first, as the op does it.
+Expr chain(const Node& node, const std::vector<Expr>& in) {
+  if (in.size() < 3) return {};
+  Expr total = in[0];
+  for (std::size_t i = 1; i < in.size(); ++i) total = in[0].tape->append(*node.op, {total, in[i]});
+  return total;
+}
+
+// ---------------------------------------------------------------- sums with products
+class Accumulation {
+ public:
+  explicit Accumulation(const Graph& graph)
+      : from_(*graph.tape),
+        readers_(reader_counts(graph)),
+        stored_(stored(graph)),
+        copied_(from_.size()) {
+    result_.tape = std::make_unique<Tape>();
+    for (NodeId id = 0; id < static_cast<NodeId>(from_.size()); ++id) {
+      const Node& node = from_.node(id);
+      Expr e =
+          is_sum(node) && stored_[static_cast<std::size_t>(id)] ? sum_with_products(id) : Expr{};
+      if (!e) {
+        std::vector<Expr> in;
+        for (const NodeId i : node.inputs) in.push_back(copy(i));
+        e = result_.tape->append(*node.op, in, node.attributes);
+      }
+      if (!from_.label(id).empty()) result_.tape->label(e, from_.label(id));
+      copied_[static_cast<std::size_t>(id)] = e;
+    }
+    for (const Expr& root : graph.roots) result_.roots.push_back(copy(root.id));
+  }
+
+  Graph take() { return live_part(*result_.tape, result_.roots); }
+
+ private:
+  // One term of a sum: scale * value, or its negative; without scale, it is 1.
+  struct Term {
+    NodeId value;
+    Expr scale;
+    bool negative;
+  };
+
+  static bool is(const Node& node, const char* op) { return node.op->name == op; }
+  static bool is_sum(const Node& node) { return is(node, "add") || is(node, "subtract"); }
+
+  // Values that have to be in memory, and those of which these are sums: no tile program can have
+  // them to itself.
+  static std::vector<bool> stored(const Graph& graph) {
+    const Tape& tape = *graph.tape;
+    std::vector<bool> stored(tape.size(), false);
+    for (const Expr& root : graph.roots) stored[static_cast<std::size_t>(root.id)] = true;
+    for (NodeId id = static_cast<NodeId>(tape.size()) - 1; id >= 0; --id) {
+      const Node& node = tape.node(id);
+      const bool linear = is_sum(node) || is(node, "negate") || is(node, "multiply");
+      for (const NodeId in : node.inputs)
+        if (!node.op->elementwise || !(node.shape == tape.node(in).shape) ||
+            (linear && stored[static_cast<std::size_t>(id)]))
+          stored[static_cast<std::size_t>(in)] = true;
+    }
+    return stored;
+  }
+
+  Expr copy(NodeId id) const { return copied_[static_cast<std::size_t>(id)]; }
+  bool read_once(NodeId id) const { return readers_[static_cast<std::size_t>(id)] == 1; }
+
+  // The terms of which node id is the sum: through scales that nobody else reads, and, if `deep`,
+  // such sums.
+  void collect(NodeId id, const Term& as, bool deep, std::vector<Term>& terms) {
+    const Node& node = from_.node(id);
+    const auto deeper = [&](NodeId in, const Term& term) {
+      if (from_.node(in).shape == node.shape && read_once(in) && (deep || !is_sum(from_.node(in))))
+        collect(in, term, deep, terms);
+      else
+        terms.push_back({in, term.scale, term.negative});
+    };
+    if (is_sum(node)) {
+      for (std::size_t i = 0; i < node.inputs.size(); ++i)
+        deeper(node.inputs[i], {0, as.scale, as.negative != (i == 1 && is(node, "subtract"))});
+      return;
+    }
+    if (is(node, "negate")) return deeper(node.inputs[0], {0, as.scale, !as.negative});
+    if (is(node, "multiply"))
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (from_.node(node.inputs[i]).shape.rank() != 0 || node.shape.rank() == 0) continue;
+        const Expr scale = copy(node.inputs[i]);
+        return deeper(node.inputs[1 - i], {0, as.scale ? as.scale * scale : scale, as.negative});
+      }
+    terms.push_back({id, as.scale, as.negative});
+  }
+
+  bool is_product(const Term& term) const {
+    const Node& node = from_.node(term.value);
+    if (!is(node, "contract") || node.inputs.size() != 2 || !read_once(term.value)) return false;
+    const std::array shapes{&from_.node(node.inputs[0]).shape, &from_.node(node.inputs[1]).shape};
+    return adds_in_place({shapes, node.shape, node.attributes});
+  }
+
+  // Are both symmetric in the same axes, or neither?
+  bool alike(NodeId a, NodeId b) const {
+    const auto axes = [&](NodeId id) {
+      return symmetric_axes(from_.node(id).attributes, from_.node(id).shape);
+    };
+    return axes(a) == axes(b);
+  }
+
+  Expr scaled(const Term& term) const {
+    const Expr value = copy(term.value);
+    return term.scale ? term.scale * value : value;
+  }
+
+  // An empty Expr where no product can be added to something.
+  Expr sum_with_products(NodeId id) {
+    const Node& node = from_.node(id);
+    for (const NodeId in : node.inputs)
+      if (!(from_.node(in).shape == node.shape)) return {};
+    // A sum of sums is written anew where it has few products: their factors must be there until
+    // then.
+    constexpr std::ptrdiff_t kMostMoved = 3;
+    std::vector<Term> terms, products;
+    const auto product = [&](const Term& t) { return is_product(t); };
+    collect(id, {0, {}, false}, true, terms);
+    if (std::ranges::count_if(terms, product) > kMostMoved) {
+      terms.clear();
+      collect(id, {0, {}, false}, false, terms);
+    }
+    const auto products_begin = std::ranges::stable_partition(terms, std::not_fn(product)).begin();
+    products.assign(products_begin, terms.end());
+    terms.erase(products_begin, terms.end());
+    // Only half of a symmetric product is computed: it is added to what is as symmetric.
+    const bool only_products = terms.empty();
+    const auto differs = [&](const Term& p) {
+      return only_products ? !alike(p.value, products[0].value)
+                           : symmetric_axes(from_.node(p.value).attributes, node.shape).has_value();
+    };
+    if (only_products) {
+      const auto first = std::ranges::find(products, false, &Term::negative);
+      if (first == products.end() || products.size() < 2) return {};
+      std::rotate(products.begin(), first, first + 1);
+    }
+    for (std::size_t i = 0; i < products.size();)
+      if (differs(products[i])) {
+        terms.push_back(products[i]);
+        products.erase(products.begin() + static_cast<std::ptrdiff_t>(i));
+      } else {
+        ++i;
+      }
+    if (only_products) {
+      terms.insert(terms.begin(), products[0]);
+      products.erase(products.begin());
+    }
+    if (products.empty()) return {};
+    return with_products(terms, products);
+  }
+
+  Expr with_products(const std::vector<Term>& terms, const std::vector<Term>& products) const {
+    Expr total;
+    for (const bool negative : {false, true})
+      for (const Term& term : terms) {
+        if (term.negative != negative) continue;
+        const Expr value = scaled(term);
+        if (!total)
+          total = negative ? -value : value;
+        else
+          total = negative ? total - value : total + value;
+      }
+    for (const Term& p : products) total = contract_add(total, copy(p.value), p.scale, p.negative);
+    return total;
+  }
+
+  const Tape& from_;
+  std::vector<int> readers_;
+  std::vector<bool> stored_;
+  std::vector<Expr> copied_;
+  Graph result_;
+};
+
+}  // namespace
+
+Graph accumulated(const Graph& graph) { return Accumulation(graph).take(); }
+
+Graph in_single_additions(const Graph& graph) {
+  return transform(*graph.tape, graph.roots,
+                   [](Tape&, const Node& node, const std::vector<Expr>& in) {
+                     return node.op->name == "add" ? chain(node, in) : Expr{};
+                   });
+}
+
+Graph spread_contractions(const Graph& graph) {
+  return transform(*graph.tape, graph.roots,
+                   [](Tape&, const Node& node, const std::vector<Expr>& in) {
+                     return node.op->name == "contract" ? spread(node, in) : Expr{};
+                   });
+}
+
+}  // namespace jacquard

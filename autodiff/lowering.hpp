@@ -1,0 +1,22 @@
+// Operations written as simpler ones, for tile programs.
+//
+// Private to plans.
+#pragma once
+
+#include "autodiff/passes.hpp"
+
+namespace jacquard {
+
+// Sums whose terms include products of matrices, perhaps scaled: the products are added to the
+// others in place (contract_add), so that no product is stored and read again. An update W - rate *
+// (P + Q) becomes two products that are added to W.
+Graph accumulated(const Graph& graph);
+
+// Sums of many terms add one term after the other, with the same bits.
+Graph in_single_additions(const Graph& graph);
+
+// Contractions that are no products of matrices become products of elements and sums over axes.
+// What is summed is as large as all indices together and must be fused with its sum.
+Graph spread_contractions(const Graph& graph);
+
+}  // namespace jacquard

@@ -1,0 +1,116 @@
+// TileProgram: elementwise operations and sums over one shape, computed tile by tile.
+//
+// A tile of some hundred elements stays in the nearest cache while all steps run over it, so that
+// values inside the program never see the memory. The last axis of the shape are the columns, all
+// axes before it the rows.
+// Sums have the order that tile_sums.hpp states.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "autodiff/tape.hpp"
+#include "autodiff/tile_sums.hpp"
+
+namespace jacquard {
+
+// What a program computes: elementwise nodes of shape `space`, and sums over such values.
+struct TileGroup {
+  Shape space;
+  std::vector<NodeId> nodes;    // ascending
+  std::vector<NodeId> written;  // those of them that are read outside, ascending
+};
+
+// Can a tile program compute this node?
+bool fits_tiles(const Node& node);
+// The shape over which it is computed.
+const Shape& tile_space(const Tape& tape, const Node& node);
+
+template <class T>
+class TileProgram {
+ public:
+  // The most nodes of a program; each brings three places in memory at most.
+  static constexpr std::size_t kMaxNodes = 64;
+
+  TileProgram(const Tape& tape, const TileGroup& group);
+
+  // The values that it needs from memory and those that it writes there. run() takes their
+  // addresses in this order.
+  const std::vector<NodeId>& reads() const { return reads_; }
+  const std::vector<NodeId>& writes() const { return writes_; }
+  // May write w lie where read r does, if nobody else needs what is there?
+  bool may_share(std::size_t w, std::size_t r) const;
+
+  // Scratch memory that run() needs, aligned for double.
+  std::int64_t workspace_bytes() const;
+  void run(ThreadPool* pool, std::span<T* const> memory, std::byte* workspace) const;
+
+ private:
+  struct Builder;
+
+  using Slot = std::uint16_t;
+  using Strides = std::vector<std::int64_t>;  // of the row axes
+
+  // A value in memory: how a tile finds its elements.
+  struct Reference {
+    enum class Kind {
+      kDirect,      // its elements lie as those of the space do
+      kWithinRow,   // a tile is part of one row, which begins at an offset
+      kCopied,      // a tile has several rows, which are copied into a buffer
+      kCopiedOnce,  // the same, but all rows are equal
+    } kind = Kind::kDirect;
+    Strides strides;
+    bool along = true;  // its columns differ; else it has one number for a row
+    Slot slot = 0;      // where steps find it
+  };
+  // One run; or, where there is none, sum number `to` of what is in slot `a`.
+  struct Step {
+    RunKernel<T> run = nullptr;
+    Slot to = 0, a = 0, b = 0, c = 0;
+  };
+  struct Sum {
+    Strides strides;          // in the result
+    bool along = false;       // over the columns
+    bool shared = false;      // several parts add to one element
+    std::int64_t size = 0;    // of the result
+    std::int64_t offset = 0;  // of its accumulators
+    std::size_t write = 0;    // which of the writes it is
+  };
+  // Rows and columns that one task computes, or one turn of it.
+  struct Area {
+    std::int64_t row, rows, column, columns;
+  };
+
+  void run_part(std::int64_t i, std::span<T* const> memory, double* accumulators) const;
+  void run_block(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
+                 const Area& block) const;
+  void run_tile(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
+                const Area& tile) const;
+  void copy_rows(const Reference& from, const T* data, const Area& area, T* to) const;
+  void add_to_sum(const Sum& sum, const T* values, const Area& area, double* accumulators) const;
+  void finish(const Sum& sum, ThreadPool* pool, const double* accumulators, T* out) const;
+  // The place of a row along the row axes, and of what lies there in memory.
+  using Place = std::array<std::int64_t, Shape::kMaxRank>;
+  Place place(std::int64_t row) const;
+  void advance(Place& place) const;  // to the next row
+  std::int64_t offset(const Strides& strides, const Place& place) const;
+
+  std::vector<NodeId> reads_, writes_;
+  std::vector<Reference> references_;  // of the reads
+  std::vector<Slot> direct_writes_;    // slots of the writes that are no sums; 0: it is one
+  std::vector<Step> steps_;
+  std::vector<std::size_t> last_read_, first_write_;  // steps, for may_share()
+  std::vector<Sum> sums_;
+  std::vector<T> numbers_;  // attributes; their slots come first
+  std::vector<std::int64_t> row_axes_;
+  std::int64_t rows_ = 1, columns_ = 1;
+  std::int64_t tile_rows_ = 1, tile_columns_ = 1, buffer_size_ = 0;
+  Parts parts_;
+  std::size_t slots_ = 0, first_buffer_ = 0;  // slots from first_buffer_ on are buffers
+  std::int64_t accumulators_ = 0;
+};
+
+}  // namespace jacquard

@@ -1,0 +1,83 @@
+// The one order in which elements are summed: by the plain kernel of `sum` and by tile programs.
+//
+// It depends on the shape and the axes alone: pieces of kSumPiece columns in lanes, pieces one
+// after the other, rows one after the other within a part of the rows, and the parts in order. So a
+// sum has the same bits in every program and for any number of threads. Sums of floats are kept in
+// double.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "autodiff/loops.hpp"
+
+namespace jacquard {
+
+constexpr std::int64_t kSumPiece = 256;
+
+// How a space is dealt out. Rows are counted through all axes but the last; a part has those whose
+// index along one axis, the longest, lies in a range. A space of one row is cut into ranges of
+// columns.
+struct Parts {
+  std::int64_t count = 1;
+  std::int64_t columns = 1;                       // of a part
+  int axis = -1;                                  // of the rows; -1: the space is one row
+  std::int64_t size = 1;                          // along this axis, of a part
+  std::int64_t outer = 1, extent = 1, inner = 1;  // rows before the axis, along it, and after it
+
+  // Calls run(first row, rows, first column, columns) for the blocks of rows of part i.
+  template <class Run>
+  void each_block(std::int64_t i, std::int64_t all_columns, const Run& run) const {
+    if (axis < 0)
+      return run(std::int64_t{0}, std::int64_t{1}, i * columns,
+                 std::min(columns, all_columns - i * columns));
+    const std::int64_t first = i * size, rows = std::min(size, extent - first) * inner;
+    for (std::int64_t o = 0; o < outer; ++o)
+      run((o * extent + first) * inner, rows, std::int64_t{0}, all_columns);
+  }
+};
+// `sizes` are those of the axes, none of them 1 or 0; empty for a single number.
+Parts parts_of(const std::vector<std::int64_t>& sizes);
+
+namespace sums {
+
+constexpr std::int64_t kLanes = 32;
+
+// *to += the sum of `count` neighbours.
+template <class A, class T>
+[[gnu::always_inline]] inline void add_sum(A* to, const T* from, std::int64_t count) {
+  A total = *to;
+  for (std::int64_t first = 0; first < count; first += kSumPiece) {
+    const T* const piece = from + first;
+    const std::int64_t n = std::min(kSumPiece, count - first);
+    A lane[kLanes] = {};
+    std::int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes)
+      for (std::int64_t l = 0; l < kLanes; ++l) lane[l] += static_cast<A>(piece[i + l]);
+    for (std::int64_t l = 0; i < n; ++i, ++l) lane[l] += static_cast<A>(piece[i]);
+    for (std::int64_t half = kLanes / 2; half > 0; half /= 2)
+      for (std::int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
+    total += lane[0];
+  }
+  *to = total;
+}
+
+}  // namespace sums
+
+// The plain kernel of `sum`: x summed over the axes marked in `gone`.
+template <class T>
+void plain_sum(const Shape& shape, const std::array<bool, Shape::kMaxRank>& gone, const T* x,
+               T* out);
+
+// The same for runs of neighbours, for the processor that this runs on.
+template <class T>
+struct TileSums {
+  void (*add_sum)(double* to, const T* from, std::int64_t count);   // *to += their sum
+  void (*add_each)(double* to, const T* from, std::int64_t count);  // to[i] += from[i]
+};
+template <class T>
+const TileSums<T>& tile_sums();
+
+}  // namespace jacquard
