@@ -34,7 +34,11 @@ class Grouping {
       else
         open_group(id, false);
     }
-    if (fusion_ == Fusion::kFull) compute_again();
+    if (fusion_ == Fusion::kFull) {
+      find_readers();
+      // What one value brings along may make another one cheap.
+      for (int round = 0; round < 3 && compute_again(); ++round) continue;
+    }
     drop_unread();
     return std::move(groups_);
   }
@@ -93,7 +97,8 @@ class Grouping {
       found.push_back(g);
     };
     for (const NodeId in : node.inputs) {
-      consider(home_[index(in)], !stored_[index(in)]);
+      // A sum is small: it may be kept.
+      consider(home_[index(in)], is_sum(node) || !stored_[index(in)]);
       if (tape_.node(in).shape.size() == space.size()) consider(last_reader_[index(in)], false);
     }
     return found;
@@ -165,8 +170,9 @@ class Grouping {
     return result;
   }
 
-  void compute_again() {
-    find_readers();
+  // Returns whether anything changed.
+  bool compute_again() {
+    bool changed = false;
     for (NodeId v = size() - 1; v >= 0; --v) {
       const std::size_t home = home_[index(v)];
       const std::vector<std::size_t> readers = readers_[index(v)];
@@ -187,7 +193,9 @@ class Grouping {
       if (cones.size() < readers.size() || loads > readers.size()) continue;
       readers_[index(v)].clear();
       for (std::size_t i = 0; i < readers.size(); ++i) add_cone(readers[i], cones[i]);
+      changed = true;
     }
+    return changed;
   }
 
   bool reads_view(std::size_t g, NodeId v) const {

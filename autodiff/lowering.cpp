@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <optional>
 
 #include "autodiff/ops.hpp"
 #include "autodiff/ops/contract_products.hpp"
@@ -148,11 +149,15 @@ Expr spread(const Node& node, const std::vector<Expr>& in) {
   return in_order(result, in_order_of(all, c.s.output), c.s.output);
 }
 
-// The first terms are added first, as the op does it.
-Expr chain(const Node& node, const std::vector<Expr>& in) {
-  if (in.size() < 3) return {};
-  Expr total = in[0];
-  for (std::size_t i = 1; i < in.size(); ++i) total = in[0].tape->append(*node.op, {total, in[i]});
+// The first terms are added first, as the op does it; a negated one is subtracted.
+Expr chain(const std::vector<Expr>& terms) {
+  const auto plus = [](Expr a, Expr b) {
+    for (const auto& [x, y] : {std::pair{a, b}, std::pair{b, a}})
+      if (y.op().name == "negate") return x - y.tape->expr(y.tape->node(y).inputs[0]);
+    return a + b;
+  };
+  Expr total = terms[0];
+  for (std::size_t i = 1; i < terms.size(); ++i) total = plus(total, terms[i]);
   return total;
 }
 
@@ -160,27 +165,15 @@ Expr chain(const Node& node, const std::vector<Expr>& in) {
 class Accumulation {
  public:
   explicit Accumulation(const Graph& graph)
-      : from_(*graph.tape),
-        readers_(reader_counts(graph)),
-        stored_(stored(graph)),
-        copied_(from_.size()) {
-    result_.tape = std::make_unique<Tape>();
-    for (NodeId id = 0; id < static_cast<NodeId>(from_.size()); ++id) {
-      const Node& node = from_.node(id);
-      Expr e =
-          is_sum(node) && stored_[static_cast<std::size_t>(id)] ? sum_with_products(id) : Expr{};
-      if (!e) {
-        std::vector<Expr> in;
-        for (const NodeId i : node.inputs) in.push_back(copy(i));
-        e = result_.tape->append(*node.op, in, node.attributes);
-      }
-      if (!from_.label(id).empty()) result_.tape->label(e, from_.label(id));
-      copied_[static_cast<std::size_t>(id)] = e;
-    }
-    for (const Expr& root : graph.roots) result_.roots.push_back(copy(root.id));
-  }
+      : from_(*graph.tape), readers_(reader_counts(graph)), stored_(stored(graph)) {}
 
-  Graph take() { return live_part(*result_.tape, result_.roots); }
+  Graph run(const std::vector<Expr>& roots) {
+    return transform_nodes(from_, roots, [this](Tape&, NodeId id, std::span<const Expr> copied) {
+      copied_ = copied;
+      const bool sum = is_sum(from_.node(id)) && stored_[static_cast<std::size_t>(id)];
+      return sum ? sum_with_products(id) : Expr{};
+    });
+  }
 
  private:
   // One term of a sum: scale * value, or its negative; without scale, it is 1.
@@ -201,7 +194,9 @@ class Accumulation {
     for (const Expr& root : graph.roots) stored[static_cast<std::size_t>(root.id)] = true;
     for (NodeId id = static_cast<NodeId>(tape.size()) - 1; id >= 0; --id) {
       const Node& node = tape.node(id);
-      const bool linear = is_sum(node) || is(node, "negate") || is(node, "multiply");
+      const bool scales = is(node, "multiply") && (tape.node(node.inputs[0]).shape.rank() == 0 ||
+                                                   tape.node(node.inputs[1]).shape.rank() == 0);
+      const bool linear = is_sum(node) || is(node, "negate") || scales;
       for (const NodeId in : node.inputs)
         if (!node.op->elementwise || !(node.shape == tape.node(in).shape) ||
             (linear && stored[static_cast<std::size_t>(id)]))
@@ -253,9 +248,15 @@ class Accumulation {
     return axes(a) == axes(b);
   }
 
+  // The scale goes to a factor that is smaller than the value, if there is one.
   Expr scaled(const Term& term) const {
-    const Expr value = copy(term.value);
-    return term.scale ? term.scale * value : value;
+    if (!term.scale) return copy(term.value);
+    const Node& node = from_.node(term.value);
+    if (is(node, "multiply") && read_once(term.value))
+      for (std::size_t i = 0; i < 2; ++i)
+        if (const Expr factor = copy(node.inputs[i]); factor.shape().size() < node.shape.size())
+          return copy(node.inputs[1 - i]) * (term.scale * factor);
+    return term.scale * copy(term.value);
   }
 
   // An empty Expr where no product can be added to something.
@@ -320,18 +321,70 @@ class Accumulation {
   const Tape& from_;
   std::vector<int> readers_;
   std::vector<bool> stored_;
-  std::vector<Expr> copied_;
-  Graph result_;
+  std::span<const Expr> copied_;  // by node, what it has become
 };
+
+// ---------------------------------------------------------------- stacked products
+// x + s sum_i a[i, r] b[i, c]
+struct AddedRows {
+  Expr x, a, b, scale;
+  bool negative;
+};
+
+// nullopt if the node adds something else.
+std::optional<AddedRows> added_rows(Tape& tape, const Node& node) {
+  if (node.op->name != "contract_add" || node.shape.rank() != 2) return std::nullopt;
+  if (symmetric_axes(node.attributes, node.shape)) return std::nullopt;
+  const Subscripts s = Subscripts::parse(node.attributes.text("subscripts"));
+  std::array<Expr, 2> factors;  // that with the rows of the result, that with its columns
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (s.inputs[k].size() != 2 || contains(s.output, s.inputs[k][0])) return std::nullopt;
+    const std::size_t at = s.output.find(s.inputs[k][1]);
+    if (at == std::string::npos || factors[at]) return std::nullopt;
+    factors[at] = tape.expr(node.inputs[1 + k]);
+  }
+  return AddedRows{tape.expr(node.inputs[0]), factors[0], factors[1],
+                   node.inputs.size() == 4 ? tape.expr(node.inputs[3]) : Expr{},
+                   node.attributes.integer("negative") != 0};
+}
+
+Expr stacked_pair(Tape& to, const Node& node, const std::vector<Expr>& in, bool read_once) {
+  const Node outer{node.op, {}, node.attributes, node.shape};
+  if (node.op->name != "contract_add" || in[0].op().name != "contract_add" || !read_once) return {};
+  Node second = outer;
+  for (const Expr& e : in) second.inputs.push_back(e.id);
+  const auto one = added_rows(to, to.node(in[0])), two = added_rows(to, second);
+  if (!one || !two || one->scale != two->scale || one->negative != two->negative) return {};
+  const std::array factors{one->a, two->a, one->b, two->b};
+  std::int64_t size = 0;
+  for (const Expr& e : factors) size += e.shape().size();
+  if (size > node.shape.size()) return {};
+  const Expr a = concat({one->a, two->a}, 0), b = concat({one->b, two->b}, 0);
+  return contract_add(one->x, contract("ab,ac->bc", {a, b}), one->scale, one->negative);
+}
 
 }  // namespace
 
-Graph accumulated(const Graph& graph) { return Accumulation(graph).take(); }
+Graph stacked(const Graph& graph) {
+  const std::vector<int> readers = reader_counts(graph);
+  const Graph result = transform(
+      *graph.tape, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
+        const bool read_once =
+            !node.inputs.empty() && readers[static_cast<std::size_t>(node.inputs[0])] == 1;
+        return stacked_pair(to, node, in, read_once);
+      });
+  return live_part(*result.tape, result.roots);
+}
+
+Graph accumulated(const Graph& graph) {
+  const Graph result = Accumulation(graph).run(graph.roots);
+  return live_part(*result.tape, result.roots);
+}
 
 Graph in_single_additions(const Graph& graph) {
   return transform(*graph.tape, graph.roots,
                    [](Tape&, const Node& node, const std::vector<Expr>& in) {
-                     return node.op->name == "add" ? chain(node, in) : Expr{};
+                     return node.op->name == "add" ? chain(in) : Expr{};
                    });
 }
 

@@ -12,6 +12,11 @@ namespace jacquard {
 // (P + Q) becomes two products that are added to W.
 Graph accumulated(const Graph& graph);
 
+// Two products that are added to the same tensor one after the other, both summed over the rows of
+// their factors, become one product of factors that lie below each other: both gradients of tied
+// weights. Only where the factors are small against what is added to.
+Graph stacked(const Graph& graph);
+
 // Sums of many terms add one term after the other, with the same bits.
 Graph in_single_additions(const Graph& graph);
 

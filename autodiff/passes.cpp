@@ -165,6 +165,50 @@ Graph move_scales(const Graph& graph) {
       });
 }
 
+std::vector<Expr> inputs_of(const Node& node, std::span<const Expr> copied) {
+  std::vector<Expr> in;
+  for (const NodeId i : node.inputs) in.push_back(copied[static_cast<std::size_t>(i)]);
+  return in;
+}
+
+// ---------------------------------------------------------------- products of factors
+// Factors of a product of elements, through products that nobody else reads.
+void collect_factors(const Tape& tape, const std::vector<int>& readers, NodeId id,
+                     std::vector<NodeId>& factors) {
+  for (const NodeId in : tape.node(id).inputs)
+    if (tape.node(in).op->name == "multiply" && readers[static_cast<std::size_t>(in)] == 1)
+      collect_factors(tape, readers, in, factors);
+    else
+      factors.push_back(in);
+}
+
+// Small factors are multiplied first: what is as large as the result is touched once.
+Graph small_factors_first(const Graph& graph) {
+  const Tape& tape = *graph.tape;
+  const std::vector<int> readers = reader_counts(graph);
+  return transform_nodes(tape, graph.roots, [&](Tape&, NodeId id, std::span<const Expr> copied) {
+    const Node& node = tape.node(id);
+    std::vector<NodeId> ids;
+    if (node.op->name == "multiply") collect_factors(tape, readers, id, ids);
+    if (ids.size() < 3) return Expr{};
+    std::vector<Expr> factors;
+    for (const NodeId factor : ids) factors.push_back(copied[static_cast<std::size_t>(factor)]);
+    std::ranges::stable_sort(factors, {}, [](const Expr& e) { return e.shape().size(); });
+    bool changed = false;
+    while (factors.size() > 1) {
+      const Shape both = broadcast("multiply", factors[0].shape(), factors[1].shape());
+      if (both.size() == node.shape.size() || both.size() > factors[1].shape().size()) break;
+      factors[1] = factors[0] * factors[1];
+      factors.erase(factors.begin());
+      changed = true;
+    }
+    if (!changed) return Expr{};
+    Expr product = factors.back();  // from the largest on, so that no other has the result's size
+    for (std::size_t i = factors.size() - 1; i-- > 0;) product = product * factors[i];
+    return product;
+  });
+}
+
 constexpr std::array kPasses = {
     Pass{"broadcasts", "elementwise(broadcast_to(x), y) -> elementwise(x, y)", drop_broadcasts},
     Pass{"pairs", "contract(a, b, c, ...) -> contractions of two operands, the cheapest first",
@@ -174,6 +218,7 @@ constexpr std::array kPasses = {
     Pass{"merging", "equal contractions are one; X X' is marked as symmetric; x + x -> 2 x",
          algebra::merge_contractions},
     Pass{"scales", "s * contract(x, Y) -> contract(s * x, Y)", move_scales},
+    Pass{"factors", "s * (t * X) -> (s * t) * X", small_factors_first},
 };
 
 void check_roots(std::string_view pass, const Graph& before, const Graph& after) {
@@ -208,20 +253,25 @@ std::vector<int> reader_counts(const Graph& graph) {
 
 std::span<const Pass> all_passes() { return kPasses; }
 
-Graph transform(const Tape& tape, std::span<const Expr> roots, const Rewrite& rewrite) {
+Graph transform_nodes(const Tape& tape, std::span<const Expr> roots, const RewriteNode& rewrite) {
   Graph result{std::make_unique<Tape>(), {}};
   std::vector<Expr> copied(tape.size());
   for (const NodeId id : ancestors(tape, roots)) {
     const Node& node = tape.node(id);
-    std::vector<Expr> in;
-    for (const NodeId i : node.inputs) in.push_back(copied[static_cast<std::size_t>(i)]);
-    Expr e = rewrite(*result.tape, node, in);
-    if (!e) e = result.tape->append(*node.op, in, node.attributes);
+    Expr e = rewrite(*result.tape, id, copied);
+    if (!e) e = result.tape->append(*node.op, inputs_of(node, copied), node.attributes);
     if (!tape.label(id).empty()) result.tape->label(e, tape.label(id));
     copied[static_cast<std::size_t>(id)] = e;
   }
   for (const Expr& root : roots) result.roots.push_back(copied[static_cast<std::size_t>(root.id)]);
   return result;
+}
+
+Graph transform(const Tape& tape, std::span<const Expr> roots, const Rewrite& rewrite) {
+  return transform_nodes(tape, roots, [&](Tape& to, NodeId id, std::span<const Expr> copied) {
+    const Node& node = tape.node(id);
+    return rewrite(to, node, inputs_of(node, copied));
+  });
 }
 
 Graph live_part(const Tape& tape, std::span<const Expr> roots) {

@@ -50,4 +50,9 @@ std::vector<int> reader_counts(const Graph& graph);
 using Rewrite = std::function<Expr(Tape& to, const Node& node, const std::vector<Expr>& in)>;
 Graph transform(const Tape& tape, std::span<const Expr> roots, const Rewrite& rewrite);
 
+// The same for rewritings that look further than at a node's inputs: `copied` holds by node what
+// has become of those before this one.
+using RewriteNode = std::function<Expr(Tape& to, NodeId id, std::span<const Expr> copied)>;
+Graph transform_nodes(const Tape& tape, std::span<const Expr> roots, const RewriteNode& rewrite);
+
 }  // namespace jacquard

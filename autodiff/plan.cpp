@@ -22,7 +22,8 @@ namespace {
 // Where a node's value lives.
 struct Location {
   enum Kind { kArena, kConstant, kBound } kind = kArena;
-  std::size_t index = 0;  // of the block, the constant or the binding
+  std::size_t index = 0;    // of the block, the constant or the binding
+  std::int64_t offset = 0;  // in numbers, within the block
 };
 
 // What is done in one go: a tile program, or one node by its op.
@@ -71,6 +72,12 @@ struct Plan<T>::State {
     bool bound = false;
     bool written = false;  // by an update
   };
+  // A node that lies in the memory of a concatenation, `whole`.
+  struct Joined {
+    NodeId whole = -1;
+    std::int64_t offset = 0;                // in numbers
+    std::optional<std::size_t> block = {};  // of `whole` itself, once it is known
+  };
   struct Write {
     std::size_t binding;
     Location from;
@@ -91,6 +98,7 @@ struct Plan<T>::State {
   std::vector<Binding> bindings;
   std::vector<std::string> names;
   std::vector<Location> locations;  // of every node of graph.tape
+  std::vector<Joined> joined;       // by node
   std::vector<Location> outputs, guards;
   std::vector<std::int64_t> output_sizes;
   std::vector<Write> writes;
@@ -137,7 +145,7 @@ struct Plan<T>::State {
 
   void lay_out(const Graph& prepared, std::int64_t chunk_bytes) {
     graph = in_chunks(prepared, {chunk_bytes, bytes_of(1)});
-    if (does(kAccumulation)) graph = accumulated(graph);
+    if (does(kAccumulation)) graph = stacked(accumulated(graph));
     graph = in_single_additions(graph);
     if (does(kFusion)) graph = spread_contractions(graph);
     const Tape& tape = *graph.tape;
@@ -175,11 +183,51 @@ struct Plan<T>::State {
     for (std::size_t id = 0; id < order.over.size(); ++id)
       if (order.over[id] >= 0) locations[id] = locations[static_cast<std::size_t>(order.over[id])];
     const std::vector<std::int64_t> last_use = last_uses(order.groups);
+    find_joined(order, ready);
     for (std::size_t g = 0; g < order.groups.size(); ++g) {
       add_instruction(g, order.groups[g], last_use);
       instructions.back().updates = order.updates[g];
     }
     placement = place(blocks);
+  }
+
+  // A part of a concatenation along the first axis is computed where it belongs.
+  void find_joined(const UpdateOrder& order, const std::vector<bool>& ready) {
+    const Tape& tape = *graph.tape;
+    joined.assign(tape.size(), {});
+    for (const InstructionGroup& group : order.groups) {
+      const NodeId whole = group.group.nodes[0];
+      const Node& node = tape.node(whole);
+      if (group.tiled || node.op->name != "concat" || concat_axis(node) != 0) continue;
+      joined[static_cast<std::size_t>(whole)] = {whole, 0};
+      std::int64_t offset = 0;
+      for (const NodeId in : node.inputs) {
+        const auto source = static_cast<std::size_t>(viewed(tape, in));
+        const bool elsewhere = ready[source] || order.over[source] >= 0 ||
+                               joined[source].whole >= 0 ||
+                               tape.node(static_cast<NodeId>(source)).op->name == "concat";
+        if (!elsewhere) joined[source] = {whole, offset};
+        offset += tape.node(in).shape.size();
+      }
+    }
+  }
+
+  static std::int64_t concat_axis(const Node& node) {
+    return node.attributes.integer("axis") + node.shape.rank();
+  }
+
+  // The place of a part of a concatenation, or of all of it.
+  Location joined_place(const Joined& part, std::int64_t now,
+                        const std::vector<std::int64_t>& last_use) {
+    const auto whole = static_cast<std::size_t>(part.whole);
+    if (!joined[whole].block) {
+      std::int64_t last = std::max(now, last_use[whole]);
+      for (std::size_t id = 0; id < joined.size(); ++id)
+        if (joined[id].whole == part.whole) last = std::max(last, last_use[id]);
+      joined[whole].block = blocks.size();
+      blocks.push_back({bytes_of(graph.tape->node(part.whole).shape.size()), now, last});
+    }
+    return {Location::kArena, *joined[whole].block, part.offset};
   }
 
   // By node: the last group that reads it, or what is viewed in its memory. Time is counted in
@@ -256,9 +304,11 @@ struct Plan<T>::State {
       const std::int64_t last = std::max(now, last_use[static_cast<std::size_t>(id)]);
       if (at.kind == Location::kBound) {
         // It is written over what it updates.
+      } else if (const Joined& part = joined[static_cast<std::size_t>(id)]; part.whole >= 0) {
+        at = joined_place(part, now, last_use);
       } else if (const auto shared = shared_place(instruction, w, now)) {
         at = *shared;
-        blocks[at.index].last = last;
+        blocks[at.index].last = std::max(blocks[at.index].last, last);
       } else {
         at = {Location::kArena, blocks.size()};
         blocks.push_back({bytes_of(graph.tape->node(id).shape.size()), now, last});
@@ -327,8 +377,9 @@ struct Plan<T>::State {
       PlanLine line{i.nodes, {}};
       for (std::size_t w = 0; w < i.to.size(); ++w)
         line.written.push_back({i.tiles ? i.tiles->writes()[w] : i.nodes[0],
-                                i.to[w].kind == Location::kArena ? placement.offsets[i.to[w].index]
-                                                                 : PlanLine::kUpdated});
+                                i.to[w].kind == Location::kArena
+                                    ? placement.offsets[i.to[w].index] + bytes_of(i.to[w].offset)
+                                    : PlanLine::kUpdated});
       result.push_back(std::move(line));
     }
     return result;
@@ -340,7 +391,7 @@ struct Plan<T>::State {
   }
 
   T* address(const Location& at) {
-    if (at.kind == Location::kArena) return block(at.index);
+    if (at.kind == Location::kArena) return block(at.index) + at.offset;
     if (at.kind == Location::kConstant) return constants[at.index].data();
     return bindings[at.index].data;
   }
