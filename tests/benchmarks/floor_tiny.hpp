@@ -11,13 +11,26 @@
 
 namespace jacquard::benchmarks {
 
-// to[kColumns] += sum_i a[i * stride] rows[i][kColumns]
-template <bool kFused, std::size_t kRows, std::size_t kColumns, class T>
-[[gnu::always_inline]] inline void add_weighted_rows(T* __restrict to, const T* a,
-                                                     std::size_t stride, const T* __restrict rows) {
-  for (std::size_t i = 0; i < kRows; ++i)
+// For small fixed counts: kept as a loop, it becomes one or two vector instructions; unrolled
+// first, as g++ 12 would, it becomes a puzzle of single numbers.
+#define JACQUARD_VECTOR_LOOP _Pragma("GCC unroll 1")
+
+// Gives each(j, sum_i a[i * stride] rows[i][j]) the kColumns sums. There are no copies, which the
+// compiler would make in pieces that stall the loads after them.
+template <bool kFused, std::size_t kRows, std::size_t kColumns, class T, class Each>
+[[gnu::always_inline]] inline void weighted_rows(const T* a, std::size_t stride, const T* rows,
+                                                 const Each& each) {
+  alignas(64) T sums[kColumns];
+  JACQUARD_VECTOR_LOOP
+  for (std::size_t j = 0; j < kColumns; ++j) sums[j] = a[0] * rows[j];
+  for (std::size_t i = 1; i < kRows; ++i) {
+    const T factor = a[i * stride];
+    JACQUARD_VECTOR_LOOP
     for (std::size_t j = 0; j < kColumns; ++j)
-      to[j] = multiply_add<kFused>(a[i * stride], rows[i * kColumns + j], to[j]);
+      sums[j] = multiply_add<kFused>(factor, rows[i * kColumns + j], sums[j]);
+  }
+  JACQUARD_VECTOR_LOOP
+  for (std::size_t j = 0; j < kColumns; ++j) each(j, sums[j]);
 }
 
 // W6: a step of a tied sigmoid autoencoder kN-kM-kN under squared error and SGD. W is also kept
@@ -59,31 +72,28 @@ class TinyFloor {
     alignas(64) T costs[kN] = {}, db[kM] = {}, dc[kN] = {};
     for (std::size_t i = 0; i < kBatch; ++i) {
       T* const hi = h + i * kM;
-      for (std::size_t j = 0; j < kM; ++j) hi[j] = b_[j];
-      add_weighted_rows<kFused, kN, kM>(hi, x_.data() + i * kN, 1, w_.data());
+      weighted_rows<kFused, kN, kM>(x_.data() + i * kN, 1, w_.data(), [&](std::size_t j, T sum) {
+        hi[j] = logistic<kFused>(sum + b_[j]);
+      });
     }
-    for (T& element : h) element = logistic<kFused>(element);
     for (std::size_t i = 0; i < kBatch; ++i) {
       T* const di = da + i * kN;
-      for (std::size_t j = 0; j < kN; ++j) di[j] = c_[j];
-      add_weighted_rows<kFused, kM, kN>(di, h + i * kM, 1, w_transposed_.data());
-      for (std::size_t j = 0; j < kN; ++j) {
-        const T y = logistic<kFused>(di[j]);
-        const T off = y - x_[i * kN + j];
+      const T* const xi = x_.data() + i * kN;
+      weighted_rows<kFused, kM, kN>(h + i * kM, 1, w_transposed_.data(), [&](std::size_t j, T sum) {
+        const T y = logistic<kFused>(sum + c_[j]);
+        const T off = y - xi[j];
         costs[j] = multiply_add<kFused>(off, off, costs[j]);
         di[j] = T(2) / static_cast<T>(kBatch) * off * multiply_add<kFused>(-y, y, y);
         dc[j] += di[j];
-      }
+      });
     }
     for (std::size_t i = 0; i < kBatch; ++i) {
       T* const di = dh + i * kM;
-      for (std::size_t j = 0; j < kM; ++j) di[j] = 0;
-      add_weighted_rows<kFused, kN, kM>(di, da + i * kN, 1, w_.data());
-      for (std::size_t j = 0; j < kM; ++j) {
-        const T hj = h[i * kM + j];
-        di[j] *= multiply_add<kFused>(-hj, hj, hj);
+      const T* const hi = h + i * kM;
+      weighted_rows<kFused, kN, kM>(da + i * kN, 1, w_.data(), [&](std::size_t j, T sum) {
+        di[j] = sum * multiply_add<kFused>(-hi[j], hi[j], hi[j]);
         db[j] += di[j];
-      }
+      });
     }
     update<kFused, kN, kM>(w_.data(), x_.data(), dh, da, h);
     update<kFused, kM, kN>(w_transposed_.data(), dh, x_.data(), h, da);
@@ -98,14 +108,14 @@ class TinyFloor {
 
   // w [kRows,kColumns] -= rate (a' b + c' d) over the batch.
   template <bool kFused, std::size_t kRows, std::size_t kColumns>
-  [[gnu::always_inline]] inline void update(T* __restrict w, const T* a, const T* b, const T* c,
-                                            const T* d) {
-    for (std::size_t i = 0; i < kRows; ++i) {
-      alignas(64) T gradient[kColumns] = {};
-      add_weighted_rows<kFused, kBatch, kColumns>(gradient, a + i, kRows, b);
-      add_weighted_rows<kFused, kBatch, kColumns>(gradient, c + i, kRows, d);
-      for (std::size_t j = 0; j < kColumns; ++j)
-        w[i * kColumns + j] = multiply_add<kFused>(-rate_, gradient[j], w[i * kColumns + j]);
+  [[gnu::always_inline]] inline void update(T* w, const T* a, const T* b, const T* c, const T* d) {
+    for (std::size_t i = 0; i < kRows; ++i, w += kColumns) {
+      weighted_rows<kFused, kBatch, kColumns>(a + i, kRows, b, [&](std::size_t j, T sum) {
+        w[j] = multiply_add<kFused>(-rate_, sum, w[j]);
+      });
+      weighted_rows<kFused, kBatch, kColumns>(c + i, kRows, d, [&](std::size_t j, T sum) {
+        w[j] = multiply_add<kFused>(-rate_, sum, w[j]);
+      });
     }
   }
 

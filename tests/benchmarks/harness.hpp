@@ -55,6 +55,7 @@ struct Row {
   std::int64_t arena_bytes = 0, live_bytes = 0;
   double gflops = 0, peak_share = 0;  // 0: not shown
   double nanoseconds_of_operation = 0;
+  double of_ours = 0;      // of a peer: its time by that of `jacquard`
   double allocations = 0;  // of a step after the first ones
 
   double arena_of_live() const {
@@ -74,6 +75,7 @@ std::vector<Row> time_workload(const Workload& workload, int threads, double sec
 
 std::vector<Workload> training_steps();      // W1, W2, W5, W9
 std::vector<Workload> small_steps();         // W6, W7, W8
+std::vector<Workload> epochs();              // Wepoch
 std::vector<Workload> jacobian_penalties();  // J1, J1s, J1f, J2, J3, J3s, J4
 std::vector<Workload> rewriting();           // R
 

@@ -2,12 +2,13 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "autodiff/error.hpp"
 #include "tests/benchmarks/harness.hpp"
+#include "tests/benchmarks/peers.hpp"
 
 namespace {
 
@@ -15,7 +16,8 @@ using namespace jacquard::benchmarks;
 
 std::vector<Workload> all_workloads() {
   std::vector<Workload> all;
-  for (const auto& family : {training_steps(), small_steps(), jacobian_penalties(), rewriting()})
+  for (const auto& family :
+       {training_steps(), small_steps(), epochs(), jacobian_penalties(), rewriting()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }
@@ -34,6 +36,7 @@ nlohmann::ordered_json to_json(const Row& r) {
   if (r.gflops > 0) json["gflops"] = r.gflops;
   if (r.peak_share > 0) json["peak_share"] = r.peak_share;
   if (r.nanoseconds_of_operation > 0) json["ns_per_operation"] = r.nanoseconds_of_operation;
+  if (r.of_ours > 0) json["of_jacquard"] = r.of_ours;
   return json;
 }
 
@@ -49,6 +52,7 @@ std::string remarks(const Row& r) {
   if (r.peak_share > 0 && r.implementation != kPeakName)
     add(", %.1f %% of fma_peak", 100 * r.peak_share);
   if (r.nanoseconds_of_operation > 0) add("  %.2f ns per operation", r.nanoseconds_of_operation);
+  if (r.of_ours > 0) add("  %.2f times jacquard", r.of_ours);
   if (r.arena_bytes > 0) add("  arena %.2f MB", static_cast<double>(r.arena_bytes) / 1e6);
   if (r.arena_bytes > 0 && r.live_bytes > 0) add(", %.3f of what is live", r.arena_of_live());
   if (r.allocations > 0) add("  %.2f allocations", r.allocations);
@@ -82,17 +86,24 @@ int main(int argc, char** argv) {
   std::string filter, file;
   int threads = 0;
   double seconds = 2;
+  bool peers = false;
   app.add_option("--filter", filter, "only workloads whose name begins with this");
   app.add_option("--threads", threads, "number of threads; without it both 1 and 2")
       ->check(CLI::Range(1, 64));
   app.add_option("--json", file, "also write the rows to this file");
   app.add_option("--seconds", seconds, "time spent on each workload")->check(CLI::PositiveNumber);
+  app.add_flag("--peers", peers, "also time other frameworks where they are installed");
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Row> rows;
   try {
     rows = run(filter, threads > 0 ? std::vector<int>{threads} : std::vector<int>{1, 2}, seconds);
-  } catch (const jacquard::Error& error) {
+    if (peers)
+      for (const Row& row : peer_rows(rows, threads > 0 ? threads : 2, seconds)) {
+        print(row);
+        rows.push_back(row);
+      }
+  } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';
     return 1;
   }

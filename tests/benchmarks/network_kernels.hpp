@@ -56,12 +56,12 @@ struct CrossEntropyStrip {
       for (std::int64_t i = first; i < end; ++i, a += s.stride, target += s.stride)
         for (std::int64_t j = 0; j < s.columns; ++j) {
           const T logit = a[j] + bias[j];
-          const T magnitude = logit < T(0) ? -logit : logit;
-          const T small = exponential<kFused>(-magnitude);
+          const T magnitude = number::abs(logit);
+          const T small = exponential<kFused>(-clamped(magnitude));
           const T one_and_small = T(1) + small;
-          const T y = (logit < T(0) ? small : T(1)) / one_and_small;
+          const T y = if_negative(logit, small, T(1)) / one_and_small;
           products[j] *= one_and_small;
-          const T positive = logit < T(0) ? T(0) : logit;
+          const T positive = T(0.5) * (logit + magnitude);  // max(logit, 0), exactly
           costs[j] += multiply_add<kFused>(-target[j], logit, positive);
           a[j] = scale * (y - target[j]);
           sums[j] += a[j];

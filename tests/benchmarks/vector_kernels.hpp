@@ -44,13 +44,27 @@ template <bool kFused, class T>
     return __builtin_fma(a, b, c);
 }
 
-// exp(x) for x in [-87, 88], and of the nearer end outside. In float x = n log 2 + r, and exp(r) is
+// x, or the nearer end of [-87, 87], within which floats have an exponential on both sides of 0. By
+// the order of bits: positive floats are ordered as integers, negative ones against the order of
+// unsigned integers above them. Each bound is one instruction then; of floats g++ 12 makes two.
+template <class T>
+[[gnu::always_inline]] inline T clamped(T x) {
+  if constexpr (std::is_same_v<T, float>) {
+    const auto upper = std::bit_cast<std::int32_t>(87.0f);
+    const auto lower = std::bit_cast<std::uint32_t>(-87.0f);
+    const auto from_above = std::bit_cast<std::int32_t>(x);
+    const auto bits = static_cast<std::uint32_t>(from_above < upper ? from_above : upper);
+    return std::bit_cast<float>(bits < lower ? bits : lower);
+  } else {
+    return x < -87 ? T(-87) : x > 87 ? T(87) : x;
+  }
+}
+
+// exp(x) for x in [-87, 87]. In float x = n log 2 + r, and exp(r) is
 // 1 + r + r^2 q(r) with q interpolated at the Chebyshev nodes of |r| <= log(2) / 2: off by 1e-8,
 // with its rounding by 2e-7. Double, for tests, is the library's.
 template <bool kFused, class T>
 [[gnu::always_inline]] inline T exponential(T x) {
-  x = x < T(-87) ? T(-87) : x;
-  x = x > T(88) ? T(88) : x;
   if constexpr (!std::is_same_v<T, float>) {
     return number::exp(x);
   } else {
@@ -72,7 +86,20 @@ template <bool kFused, class T>
 
 template <bool kFused, class T>
 [[gnu::always_inline]] inline T logistic(T x) {
-  return T(1) / (T(1) + exponential<kFused>(-x));
+  return T(1) / (T(1) + exponential<kFused>(-clamped(x)));
+}
+
+// number < 0 ? yes : no, where -0 may count as negative. By bits: g++ 12 makes branches of choices
+// between floats.
+template <class T>
+[[gnu::always_inline]] inline T if_negative(T number, T yes, T no) {
+  if constexpr (std::is_same_v<T, float>) {
+    const std::uint32_t mask = 0u - (std::bit_cast<std::uint32_t>(number) >> 31);
+    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(yes) & mask) |
+                                (std::bit_cast<std::uint32_t>(no) & ~mask));
+  } else {
+    return number < 0 ? yes : no;
+  }
 }
 
 // Calls strip(first, columns) for the columns of a matrix in at most eight strips of whole cache

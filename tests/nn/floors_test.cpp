@@ -165,12 +165,12 @@ TEST_CASE("floor of W8: gradients of many rounds by hand are the typed cost's") 
 
 TEST_CASE("floors: their exponential is right to 3e-7 wherever floats have one") {
   double worst = 0;
-  for (float x = -87; x < 88; x += 0.00317f) {
+  for (float x = -87; x < 87; x += 0.00317f) {
     const double expected = std::exp(static_cast<double>(x));
     for (const float y : {exponential<true>(x), exponential<false>(x)})
       worst = std::max(worst, std::abs(static_cast<double>(y) / expected - 1));
   }
   CHECK(worst < 3e-7);
-  CHECK(exponential<true>(-1000.0f) == exponential<true>(-87.0f));
-  CHECK(exponential<false>(1000.0f) == exponential<false>(88.0f));
+  CHECK(logistic<true>(1000.0f) == 1.0f);
+  CHECK(logistic<false>(-1000.0f) == logistic<false>(-87.0f));
 }
