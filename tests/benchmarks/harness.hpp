@@ -2,12 +2,20 @@
 // a machine that changes its speed changes it for all of them, and by ratios of medians.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace jacquard::benchmarks {
+
+template <class Work>
+double seconds_of(const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 // Values that a step changes.
 struct Result {

@@ -71,6 +71,7 @@ def settings(most_threads):
             "OPENBLAS_NUM_THREADS": str(threads),
             "MKL_NUM_THREADS": str(threads),
             "OMP_WAIT_POLICY": wait,
+            "PYTHONDONTWRITEBYTECODE": "1",
             "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'} "
                          f"intra_op_parallelism_threads={threads}",
         }
