@@ -1,63 +1,14 @@
-// Counts what plans allocate. The allocation functions are replaced for the whole test binary, but
-// not under AddressSanitizer, which has its own; there nothing is counted.
+// Counts what plans allocate.
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "autodiff/gradient.hpp"
 #include "autodiff/ops.hpp"
+#include "tests/support/counted_allocations.hpp"
 #include "tests/support/random_program.hpp"
 #include "tests/support/run_plan.hpp"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define JACQUARD_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define JACQUARD_SANITIZED
-#endif
-#endif
-
-namespace {
-std::atomic<std::int64_t> allocations{0};
-}  // namespace
-
-#ifndef JACQUARD_SANITIZED
-namespace {
-
-void* allocated(std::size_t bytes, std::size_t alignment) {
-  ++allocations;
-  const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
-  if (void* memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole)) return memory;
-  throw std::bad_alloc();
-}
-
-// Not inlined: the compiler would see free() where it expects operator delete.
-[[gnu::noinline]] void release(void* memory) noexcept { std::free(memory); }
-
-}  // namespace
-
-void* operator new(std::size_t bytes) { return allocated(bytes, alignof(std::max_align_t)); }
-void* operator new[](std::size_t bytes) { return allocated(bytes, alignof(std::max_align_t)); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return allocated(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t bytes, std::align_val_t alignment) {
-  return allocated(bytes, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete[](void* memory) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t) noexcept { release(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { release(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
-#endif
 
 using namespace jacquard;
 using namespace jacquard::testing;

@@ -20,23 +20,23 @@
 #include "autodiff/number.hpp"
 #include "autodiff/pool.hpp"
 #include "autodiff/products.hpp"
-#include "autodiff/simd.hpp"
+#include "tests/benchmarks/vector_kernels.hpp"
 
 namespace jacquard::benchmarks {
 
-// Kernels over one row of m elements, compiled for each kind of vector instructions.
+// Kernels over one row of m elements.
 struct FormRow {  // x = e v d
-  template <class T>
-  [[gnu::always_inline]] void operator()(std::int64_t m, T e, const T* v, const T* d,
-                                         T* __restrict x) const {
+  template <bool kFused, class T>
+  [[gnu::always_inline]] static void run(std::int64_t m, T e, const T* v, const T* d,
+                                         T* __restrict x) {
     for (std::int64_t j = 0; j < m; ++j) x[j] = e * v[j] * d[j];
   }
 };
 
 struct PullBackRow {  // of y, the adjoint of e v d: adds to those of v and d, sets that of e
-  template <class T>
-  [[gnu::always_inline]] void operator()(std::int64_t m, T e, const T* v, const T* d, const T* y,
-                                         T* __restrict dv, T* __restrict dd, T* de) const {
+  template <bool kFused, class T>
+  [[gnu::always_inline]] static void run(std::int64_t m, T e, const T* v, const T* d, const T* y,
+                                         T* __restrict dv, T* __restrict dd, T* de) {
     constexpr std::int64_t kWidth = 64 / sizeof(T);
     T sums[kWidth] = {};
     const auto element = [&](std::int64_t j, T& sum) {
@@ -53,21 +53,6 @@ struct PullBackRow {  // of y, the adjoint of e v d: adds to those of v and d, s
     for (const T sum : sums) *de += sum;
   }
 };
-
-template <class Kernel, class... Arguments>
-JACQUARD_TARGET_AVX2 void as_avx2(Arguments... arguments) {
-  Kernel{}(arguments...);
-}
-template <class Kernel, class... Arguments>
-JACQUARD_TARGET_AVX512 void as_avx512(Arguments... arguments) {
-  Kernel{}(arguments...);
-}
-template <class Kernel, class... Arguments>
-void on_this_machine(Arguments... arguments) {
-  if (simd() == Simd::kAvx512) return as_avx512<Kernel>(arguments...);
-  if (simd() == Simd::kAvx2) return as_avx2<Kernel>(arguments...);
-  Kernel{}(arguments...);
-}
 
 // element(i) for i in 0 .. count-1, over the threads.
 template <class Element>
