@@ -9,6 +9,9 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
+
+#include "autodiff/number_functions.hpp"
 
 namespace jacquard {
 
@@ -46,93 +49,84 @@ constexpr T infinity() {
 }
 
 template <class T>
-T abs(T x) {
-  return std::abs(x);
+inline constexpr bool is_quad = std::is_same_v<T, Quad>;
+
+template <class T>
+[[gnu::always_inline]] inline T abs(T x) {
+  if constexpr (is_quad<T>)
+    return fabsq(x);
+  else
+    return std::abs(x);
 }
 template <class T>
-T exp(T x) {
-  return std::exp(x);
+[[gnu::always_inline]] inline T sqrt(T x) {
+  if constexpr (is_quad<T>)
+    return sqrtq(x);
+  else
+    return std::sqrt(x);
 }
 template <class T>
-T expm1(T x) {
-  return std::expm1(x);
+[[gnu::always_inline]] inline T exp(T x) {
+  if constexpr (is_quad<T>)
+    return expq(x);
+  else
+    return branch_free::exp(x);
 }
 template <class T>
-T log(T x) {
-  return std::log(x);
+[[gnu::always_inline]] inline T expm1(T x) {
+  if constexpr (is_quad<T>)
+    return expm1q(x);
+  else
+    return branch_free::expm1(x);
 }
 template <class T>
-T log1p(T x) {
-  return std::log1p(x);
+[[gnu::always_inline]] inline T log(T x) {
+  if constexpr (is_quad<T>)
+    return logq(x);
+  else
+    return branch_free::log(x);
 }
 template <class T>
-T sqrt(T x) {
-  return std::sqrt(x);
+[[gnu::always_inline]] inline T log1p(T x) {
+  if constexpr (is_quad<T>)
+    return log1pq(x);
+  else
+    return branch_free::log1p(x);
 }
 template <class T>
-T sin(T x) {
-  return std::sin(x);
+[[gnu::always_inline]] inline T tanh(T x) {
+  if constexpr (is_quad<T>)
+    return tanhq(x);
+  else
+    return branch_free::tanh(x);
 }
 template <class T>
-T cos(T x) {
-  return std::cos(x);
+[[gnu::always_inline]] inline T erf(T x) {
+  if constexpr (is_quad<T>)
+    return erfq(x);
+  else
+    return branch_free::erf(x);
 }
 template <class T>
-T tanh(T x) {
-  return std::tanh(x);
+[[gnu::always_inline]] inline T sin(T x) {
+  if constexpr (is_quad<T>)
+    return sinq(x);
+  else
+    return std::sin(x);
 }
 template <class T>
-T erf(T x) {
-  return std::erf(x);
+[[gnu::always_inline]] inline T cos(T x) {
+  if constexpr (is_quad<T>)
+    return cosq(x);
+  else
+    return std::cos(x);
 }
 template <class T>
 T pow(T x, T y) {
-  return std::pow(x, y);
-}
-
-template <>
-inline Quad abs(Quad x) {
-  return fabsq(x);
-}
-template <>
-inline Quad exp(Quad x) {
-  return expq(x);
-}
-template <>
-inline Quad expm1(Quad x) {
-  return expm1q(x);
-}
-template <>
-inline Quad log(Quad x) {
-  return logq(x);
-}
-template <>
-inline Quad log1p(Quad x) {
-  return log1pq(x);
-}
-template <>
-inline Quad sqrt(Quad x) {
-  return sqrtq(x);
-}
-template <>
-inline Quad sin(Quad x) {
-  return sinq(x);
-}
-template <>
-inline Quad cos(Quad x) {
-  return cosq(x);
-}
-template <>
-inline Quad tanh(Quad x) {
-  return tanhq(x);
-}
-template <>
-inline Quad erf(Quad x) {
-  return erfq(x);
-}
-template <>
-inline Quad pow(Quad x, Quad y) {
-  return powq(x, y);
+  if constexpr (is_quad<T>)
+    return powq(x, y);
+  else
+    return std::pow(x, y);
 }
 
 template <class T>
@@ -142,15 +136,22 @@ bool is_finite(T x) {
 
 // 1 / (1 + exp(-x)) without overflow on either side.
 template <class T>
-T sigmoid(T x) {
-  const T z = exp(-abs(x));
-  return (x >= T(0) ? T(1) : z) / (T(1) + z);
+[[gnu::always_inline]] inline T sigmoid(T x) {
+  if constexpr (is_quad<T>) {
+    const T z = exp(-abs(x));
+    return (x >= T(0) ? T(1) : z) / (T(1) + z);
+  } else {
+    return branch_free::sigmoid(x);
+  }
 }
 
 // log(1 + exp(x)) with full relative accuracy for large |x|.
 template <class T>
-T softplus(T x) {
-  return (x > T(0) ? x : T(0)) + log1p(exp(-abs(x)));
+[[gnu::always_inline]] inline T softplus(T x) {
+  if constexpr (is_quad<T>)
+    return (x > T(0) ? x : T(0)) + log1p(exp(-abs(x)));
+  else
+    return branch_free::softplus(x);
 }
 
 }  // namespace number

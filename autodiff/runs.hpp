@@ -8,6 +8,9 @@
 #include "autodiff/op.hpp"
 #include "autodiff/simd.hpp"
 
+// For the scalar function of an op: it is to become part of the loops below.
+#define JACQUARD_INLINE __attribute__((always_inline))
+
 // Elements of a loop do not depend on each other, also where the result is written over an operand.
 #if defined(__clang__)
 #define JACQUARD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
@@ -36,16 +39,16 @@ template <class F, int Arity, int Numbers, class T>
 }
 
 template <class F, int Arity, int Numbers, class T>
-[[gnu::flatten]] void baseline(T* out, const T* a, const T* b, const T* c, std::int64_t count) {
+void baseline(T* out, const T* a, const T* b, const T* c, std::int64_t count) {
   body<F, Arity, Numbers>(out, a, b, c, count);
 }
 template <class F, int Arity, int Numbers, class T>
-JACQUARD_TARGET_AVX2 [[gnu::flatten]] void avx2(T* out, const T* a, const T* b, const T* c,
+JACQUARD_TARGET_AVX2 void avx2(T* out, const T* a, const T* b, const T* c,
                                                 std::int64_t count) {
   body<F, Arity, Numbers>(out, a, b, c, count);
 }
 template <class F, int Arity, int Numbers, class T>
-JACQUARD_TARGET_AVX512 [[gnu::flatten]] void avx512(T* out, const T* a, const T* b, const T* c,
+JACQUARD_TARGET_AVX512 void avx512(T* out, const T* a, const T* b, const T* c,
                                                     std::int64_t count) {
   body<F, Arity, Numbers>(out, a, b, c, count);
 }

@@ -12,8 +12,8 @@ namespace {
 constexpr std::array kAwayFromZero = {Domain{-2, 2}, Domain{0.3, 3}};
 constexpr std::array kPositive = {Domain{0.3, 3}};
 
-constexpr auto plus = [](auto x, auto y) { return x + y; };
-constexpr auto to_the_power = [](auto x, auto y) { return number::pow(x, y); };
+constexpr auto plus = [](auto x, auto y) JACQUARD_INLINE { return x + y; };
+constexpr auto to_the_power = [](auto x, auto y) JACQUARD_INLINE { return number::pow(x, y); };
 
 // n-ary, so that the adjoint of a node read many times is one node and one sweep over memory.
 constinit const Op add_op = elementwise({
@@ -35,7 +35,7 @@ constinit const Op add_op = elementwise({
 constinit const Op subtract_op = elementwise({
     .name = "subtract",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) { return x - y; }),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x - y; }),
     .derivative =
         [](const Call&, Expr g) {
           return std::vector<Expr>{g, -g};
@@ -45,7 +45,7 @@ constinit const Op subtract_op = elementwise({
 constinit const Op multiply_op = elementwise({
     .name = "multiply",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) { return x * y; }),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x * y; }),
     .derivative =
         [](const Call& c, Expr g) {
           return std::vector<Expr>{g * c.in[1], g * c.in[0]};
@@ -56,7 +56,7 @@ constinit const Op multiply_op = elementwise({
 constinit const Op divide_op = elementwise({
     .name = "divide",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) { return x / y; }),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x / y; }),
     .derivative =
         [](const Call& c, Expr g) {
           return std::vector<Expr>{g / c.in[1], -(g * c.out / c.in[1])};
@@ -66,13 +66,13 @@ constinit const Op divide_op = elementwise({
 
 constinit const Op negate_op = elementwise({
     .name = "negate",
-    .kernel = scalar1([](auto x) { return -x; }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return -x; }),
     .derivative = [](const Call&, Expr g) { return std::vector<Expr>{-g}; },
 });
 
 constinit const Op square_op = elementwise({
     .name = "square",
-    .kernel = scalar1([](auto x) { return x * x; }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return x * x; }),
     .derivative = [](const Call& c, Expr g) { return std::vector<Expr>{g * (2.0 * c.in[0])}; },
 });
 

@@ -20,27 +20,30 @@ constexpr Op comparison(std::string_view name, F, bool commutative = false) {
   return elementwise({
       .name = name,
       .arity = 2,
-      .kernel = scalar2([](auto x, auto y) { return decltype(x)(F{}(x, y) ? 1 : 0); }),
+      .kernel =
+          scalar2([](auto x, auto y) JACQUARD_INLINE { return decltype(x)(F{}(x, y) ? 1 : 0); }),
       .derivative = no_gradient,
       .domains = commutative ? std::span<const Domain>(kFew) : std::span<const Domain>(),
       .commutative = commutative,
   });
 }
 
-constinit const Op less_op = comparison("less", [](auto x, auto y) { return x < y; });
-constinit const Op less_equal_op = comparison("less_equal", [](auto x, auto y) { return x <= y; });
+constinit const Op less_op =
+    comparison("less", [](auto x, auto y) JACQUARD_INLINE { return x < y; });
+constinit const Op less_equal_op =
+    comparison("less_equal", [](auto x, auto y) JACQUARD_INLINE { return x <= y; });
 constinit const Op equal_op = comparison(
-    "equal", [](auto x, auto y) { return x == y; }, true);
+    "equal", [](auto x, auto y) JACQUARD_INLINE { return x == y; }, true);
 constinit const Op not_equal_op = comparison(
-    "not_equal", [](auto x, auto y) { return x != y; }, true);
+    "not_equal", [](auto x, auto y) JACQUARD_INLINE { return x != y; }, true);
 constinit const Op and_op = comparison(
-    "and", [](auto x, auto y) { return x != 0 && y != 0; }, true);
+    "and", [](auto x, auto y) JACQUARD_INLINE { return x != 0 && y != 0; }, true);
 constinit const Op or_op = comparison(
-    "or", [](auto x, auto y) { return x != 0 || y != 0; }, true);
+    "or", [](auto x, auto y) JACQUARD_INLINE { return x != 0 || y != 0; }, true);
 
 constinit const Op not_op = elementwise({
     .name = "not",
-    .kernel = scalar1([](auto x) { return decltype(x)(x == 0 ? 1 : 0); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return decltype(x)(x == 0 ? 1 : 0); }),
     .derivative = no_gradient,
     .domains = kFew,
 });
@@ -51,7 +54,7 @@ Expr share(Expr a, Expr b, Expr g) { return g * (1.0 - 0.5 * equal(a, b)); }
 constinit const Op maximum_op = elementwise({
     .name = "maximum",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) { return x > y || x != x ? x : y; }),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x > y || x != x ? x : y; }),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr a = c.in[0], b = c.in[1], zero = constant(*g.tape, 0.0);
@@ -65,7 +68,7 @@ constinit const Op maximum_op = elementwise({
 constinit const Op minimum_op = elementwise({
     .name = "minimum",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) { return x < y || x != x ? x : y; }),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x < y || x != x ? x : y; }),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr a = c.in[0], b = c.in[1], zero = constant(*g.tape, 0.0);
@@ -77,7 +80,7 @@ constinit const Op minimum_op = elementwise({
 
 constinit const Op stop_gradient_op = elementwise({
     .name = "stop_gradient",
-    .kernel = scalar1([](auto x) { return x; }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return x; }),
     .derivative = no_gradient,
     .held = true,
 });
@@ -87,7 +90,7 @@ constinit const Op stop_gradient_op = elementwise({
 constinit const Op where_op = elementwise({
     .name = "where",
     .arity = 3,
-    .kernel = scalar3([](auto c, auto a, auto b) { return c != 0 ? a : b; }),
+    .kernel = scalar3([](auto c, auto a, auto b) JACQUARD_INLINE { return c != 0 ? a : b; }),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr zero = constant(*g.tape, 0.0);

@@ -19,13 +19,13 @@ constexpr double kSeluAlpha = 1.6732632423543772848170429916717;
 
 constinit const Op abs_op = elementwise({
     .name = "abs",
-    .kernel = scalar1([](auto x) { return number::abs(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::abs(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * sign(c.in[0])}; },
 });
 
 constinit const Op sign_op = elementwise({
     .name = "sign",
-    .kernel = scalar1([](auto x) {
+    .kernel = scalar1([](auto x) JACQUARD_INLINE {
       using T = decltype(x);
       return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;  // zero and NaN stay what they are
     }),
@@ -34,21 +34,21 @@ constinit const Op sign_op = elementwise({
 
 constinit const Op exp_op = elementwise({
     .name = "exp",
-    .kernel = scalar1([](auto x) { return number::exp(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::exp(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * c.out}; },
     .costly = true,
 });
 
 constinit const Op expm1_op = elementwise({
     .name = "expm1",
-    .kernel = scalar1([](auto x) { return number::expm1(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::expm1(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * exp(c.in[0])}; },
     .costly = true,
 });
 
 constinit const Op log_op = elementwise({
     .name = "log",
-    .kernel = scalar1([](auto x) { return number::log(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::log(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g / c.in[0]}; },
     .domains = kPositive,
     .costly = true,
@@ -56,7 +56,7 @@ constinit const Op log_op = elementwise({
 
 constinit const Op log1p_op = elementwise({
     .name = "log1p",
-    .kernel = scalar1([](auto x) { return number::log1p(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::log1p(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g / (1.0 + c.in[0])}; },
     .domains = kAboveMinusOne,
     .costly = true,
@@ -64,49 +64,49 @@ constinit const Op log1p_op = elementwise({
 
 constinit const Op sqrt_op = elementwise({
     .name = "sqrt",
-    .kernel = scalar1([](auto x) { return number::sqrt(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::sqrt(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g / (2.0 * c.out)}; },
     .domains = kPositive,
 });
 
 constinit const Op sin_op = elementwise({
     .name = "sin",
-    .kernel = scalar1([](auto x) { return number::sin(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::sin(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * cos(c.in[0])}; },
     .costly = true,
 });
 
 constinit const Op cos_op = elementwise({
     .name = "cos",
-    .kernel = scalar1([](auto x) { return number::cos(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::cos(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{-(g * sin(c.in[0]))}; },
     .costly = true,
 });
 
 constinit const Op tanh_op = elementwise({
     .name = "tanh",
-    .kernel = scalar1([](auto x) { return number::tanh(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::tanh(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * (1.0 - square(c.out))}; },
     .costly = true,
 });
 
 constinit const Op sigmoid_op = elementwise({
     .name = "sigmoid",
-    .kernel = scalar1([](auto x) { return number::sigmoid(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::sigmoid(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * (c.out * (1.0 - c.out))}; },
     .costly = true,
 });
 
 constinit const Op softplus_op = elementwise({
     .name = "softplus",
-    .kernel = scalar1([](auto x) { return number::softplus(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::softplus(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g * sigmoid(c.in[0])}; },
     .costly = true,
 });
 
 constinit const Op erf_op = elementwise({
     .name = "erf",
-    .kernel = scalar1([](auto x) { return number::erf(x); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::erf(x); }),
     .derivative =
         [](const Call& c, Expr g) {
           return Adjoints{g * (2.0 * std::numbers::inv_sqrtpi * exp(-square(c.in[0])))};
@@ -116,7 +116,7 @@ constinit const Op erf_op = elementwise({
 
 constinit const Op relu_op = elementwise({
     .name = "relu",
-    .kernel = scalar1([](auto x) {
+    .kernel = scalar1([](auto x) JACQUARD_INLINE {
       using T = decltype(x);
       return x < T(0) ? T(0) : x;  // NaN passes
     }),

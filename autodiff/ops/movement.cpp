@@ -166,7 +166,7 @@ constinit const Op transpose_op{
 };
 
 // ---------------------------------------------------------------- broadcast_to
-constexpr auto same = [](auto x) { return x; };
+constexpr auto same = [](auto x) JACQUARD_INLINE { return x; };
 
 constinit const Op broadcast_op{
     .name = "broadcast_to",

@@ -1,0 +1,318 @@
+// The functions of float and double against quad: their stated errors, the same bits in every kind
+// of vector, order, and what they make of zeros, infinities and subnormal numbers.
+#include "autodiff/number_functions.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "autodiff/number.hpp"
+#include "autodiff/simd.hpp"
+#include "tests/support/random.hpp"
+#include "tests/support/ulp.hpp"
+
+using namespace jacquard;
+using namespace jacquard::testing;
+
+namespace {
+
+template <class T>
+using Bits = number::branch_free::Bits<T>;
+template <class T>
+constexpr T kInfinity = std::numeric_limits<T>::infinity();
+
+template <class F>
+struct Function {
+  std::string name;
+  F function;
+  double low, high;              // samples lie between
+  double float_ulp, double_ulp;  // stated errors
+  std::vector<double> edges;     // another formula or power of two on the other side
+};
+
+template <class F>  // clang 14 does not deduce the argument of an aggregate by itself
+Function(const char*, F, double, double, double, double, std::vector<double>)->Function<F>;
+
+#define JACQUARD_FUNCTION(name) \
+#name, [](auto x) __attribute__((always_inline)) { return number::name(x); }
+
+template <class Visit>
+void for_each_function(const Visit& visit) {
+  const double half = std::log(2.0) / 2;
+  visit(
+      Function{JACQUARD_FUNCTION(exp), -760, 720, 0.75, 0.75, {-708.4, -87.3, half, 88.7, 709.8}});
+  visit(Function{JACQUARD_FUNCTION(expm1), -50, 720, 0.95, 0.95, {-40, -half, half, 80, 700}});
+  visit(
+      Function{JACQUARD_FUNCTION(log), 0, 1e4, 0.8, 0.8, {0x1p-1022, 0x1p-126, 0.7071, 1, 1.414}});
+  visit(Function{JACQUARD_FUNCTION(log1p), -1, 1e4, 0.9, 0.9, {-1, -0.2929, 0.4142, 1, 0x1p53}});
+  visit(Function{JACQUARD_FUNCTION(tanh), -25, 25, 0.8, 0.8, {-10, half / 2, half, 10, 20}});
+  visit(Function{JACQUARD_FUNCTION(erf), -7, 7, 1.4, 1.4, {-1, 1, 4, 5.95}});
+  visit(Function{JACQUARD_FUNCTION(sigmoid), -760, 60, 0.8, 0.8, {-708.4, -87.3, half, 20, 40}});
+  visit(Function{JACQUARD_FUNCTION(softplus), -760, 60, 1.1, 1.1, {-708.4, -87.3, -0.88, 20, 40}});
+}
+#undef JACQUARD_FUNCTION
+
+template <class T>
+T of_bits(std::uint64_t bits) {
+  return std::bit_cast<T>(static_cast<Bits<T>>(bits));
+}
+
+template <class T>
+std::vector<T> special_points() {
+  using Limits = std::numeric_limits<T>;
+  std::vector<T> points;
+  for (const T x : {T(0), T(1), T(2), Limits::min(), Limits::denorm_min(), Limits::max(),
+                    Limits::infinity(), Limits::quiet_NaN()}) {
+    for (const T next : {std::nextafter(x, T(0)), x, std::nextafter(x, Limits::infinity())}) {
+      points.push_back(next);
+      points.push_back(-next);
+    }
+  }
+  return points;
+}
+
+// Points over the whole line by their bits, over the interval of interest, near 0, around edges.
+template <class T, class F>
+std::vector<T> samples(const Function<F>& f, int count, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<T> points = special_points<T>();
+  for (const double edge : f.edges) {
+    T below = static_cast<T>(edge), above = below;
+    for (int i = 0; i < 200; ++i) {
+      points.push_back(below = std::nextafter(below, -kInfinity<T>));
+      points.push_back(above = std::nextafter(above, kInfinity<T>));
+    }
+  }
+  const auto bits = [&] { return static_cast<std::uint64_t>(random.between(0, 0x1p32)); };
+  for (int i = 0; i < count; ++i) {
+    points.push_back(of_bits<T>(sizeof(T) == 4 ? bits() : bits() << 32 | bits()));
+    points.push_back(static_cast<T>(random.between(f.low, f.high)));
+    points.push_back(static_cast<T>(random.between(-3, 3)));
+  }
+  return points;
+}
+
+struct Worst {
+  double ulp = 0, at = 0;
+  void add(double error, double x) {
+    if (error > ulp) *this = {error, x};
+  }
+};
+
+template <class T, class F>
+Worst worst_of_samples(const Function<F>& f, int count, std::uint64_t seed) {
+  Worst worst;
+  for (const T x : samples<T>(f, count, seed))
+    worst.add(ulp_error(f.function(x), f.function(static_cast<Quad>(x))), static_cast<double>(x));
+  return worst;
+}
+
+// Loops compiled for each kind of vector; this file is compiled with the optimisation of kernels.
+template <class T, class F>
+[[gnu::always_inline]] inline void map_body(const F& f, std::span<const T> in, T* out) {
+  const auto n = static_cast<std::int64_t>(in.size());
+  const T* from = in.data();
+#ifndef __clang__
+#pragma GCC ivdep
+#endif
+  for (std::int64_t i = 0; i < n; ++i) out[i] = f(from[i]);
+}
+template <class T, class F>
+[[gnu::flatten]] void map_baseline(const F& f, std::span<const T> in, T* out) {
+  map_body(f, in, out);
+}
+template <class T, class F>
+[[gnu::flatten]] JACQUARD_TARGET_AVX2 void map_avx2(const F& f, std::span<const T> in, T* out) {
+  map_body(f, in, out);
+}
+template <class T, class F>
+[[gnu::flatten]] JACQUARD_TARGET_AVX512 void map_avx512(const F& f, std::span<const T> in, T* out) {
+  map_body(f, in, out);
+}
+template <class T, class F>
+void map(Simd kind, const F& f, std::span<const T> in, T* out) {
+  switch (kind) {
+    case Simd::kAvx512:
+      return map_avx512(f, in, out);
+    case Simd::kAvx2:
+      return map_avx2(f, in, out);
+    case Simd::kBaseline:
+      return map_baseline(f, in, out);
+  }
+}
+
+std::vector<Simd> kinds() {
+  std::vector<Simd> result{Simd::kBaseline};
+  if (simd() != Simd::kBaseline) result.push_back(Simd::kAvx2);
+  if (simd() == Simd::kAvx512) result.push_back(Simd::kAvx512);
+  return result;
+}
+
+// Which of several NaNs an addition passes on is the compiler's choice of operands.
+template <class T>
+bool same_bits(T a, T b) {
+  return std::bit_cast<Bits<T>>(a) == std::bit_cast<Bits<T>>(b) || (a != a && b != b);
+}
+
+template <class T, class F>
+void check_vectors(const Function<F>& f) {
+  std::vector<T> in = samples<T>(f, 20000, 5);
+  in.resize(in.size() / 64 * 64 + 63);  // so that every kind of vector leaves a rest
+  std::vector<T> out(in.size());
+  for (const Simd kind : kinds()) {
+    map<T>(kind, f.function, in, out.data());
+    std::size_t differences = 0;
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      volatile T x = in[i];  // one at a time, in scalar registers
+      differences += !same_bits(f.function(static_cast<T>(x)), out[i]);
+    }
+    CAPTURE(static_cast<int>(kind));
+    CHECK_EQ(differences, 0);
+  }
+}
+
+// The number of places among `count` neighbours from `x` on where the function falls.
+template <class T, class F>
+int falls(const F& f, T x, int count) {
+  int result = 0;
+  for (T last = f(x); count > 0; --count) {
+    x = std::nextafter(x, kInfinity<T>);
+    const T next = f(x);
+    result += next < last;
+    last = next;
+  }
+  return result;
+}
+
+template <class T, class F>
+void check_order(const Function<F>& f) {
+  Random random(9);
+  int places = 0;
+  for (const double edge : f.edges) {
+    T x = static_cast<T>(edge);
+    for (int i = 0; i < 500; ++i) x = std::nextafter(x, -kInfinity<T>);
+    places += falls(f.function, x, 1000);
+  }
+  for (int i = 0; i < 200; ++i)
+    places += falls(f.function, static_cast<T>(random.between(f.low, f.high)), 500);
+  CAPTURE(sizeof(T));
+  CHECK_EQ(places, 0);
+}
+
+// All floats, from the smallest to the largest, against the function of double: it is within 2^-28
+// units of a float of the true value, and quad would take hours.
+template <class F>
+std::pair<Worst, std::int64_t> every_float(const Function<F>& f) {
+  constexpr std::int64_t kBlock = 4096, kFinite = 0x7f800000;
+  std::vector<float> x(kBlock), got(kBlock);
+  std::vector<double> wide(kBlock), exact(kBlock);
+  Worst worst;
+  std::int64_t falls = 0;
+  float last = -kInfinity<float>;
+  for (std::int64_t first = -kFinite; first <= kFinite; first += kBlock) {
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      const std::int64_t place = std::min(first + i, kFinite);
+      x[static_cast<std::size_t>(i)] = std::copysign(
+          of_bits<float>(static_cast<std::uint64_t>(std::abs(place))), place < 0 ? -1.0f : 1.0f);
+      wide[static_cast<std::size_t>(i)] = static_cast<double>(x[static_cast<std::size_t>(i)]);
+    }
+    map<float>(kinds().back(), f.function, x, got.data());
+    map<double>(kinds().back(), f.function, wide, exact.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      falls += got[i] < last;
+      last = got[i];
+      const double size = std::abs(exact[i]);
+      if (!(size <= 0x1p127)) {
+        worst.add(ulp_error(got[i], static_cast<Quad>(exact[i])), wide[i]);
+        continue;
+      }
+      const double power = of_bits<double>(std::bit_cast<std::uint64_t>(size) >> 52 << 52);
+      worst.add(
+          std::abs(static_cast<double>(got[i]) - exact[i]) / (std::max(power, 0x1p-126) * 0x1p-23),
+          wide[i]);
+    }
+  }
+  return {worst, falls};
+}
+
+}  // namespace
+
+TEST_CASE("functions of float and double are within their stated errors of quad") {
+  for_each_function([](const auto& f) {
+    CAPTURE(f.name);
+    CHECK_LE(worst_of_samples<float>(f, 4000, 1).ulp, f.float_ulp);
+    CHECK_LE(worst_of_samples<double>(f, 4000, 2).ulp, f.double_ulp);
+  });
+}
+
+TEST_CASE("functions have the same bits in scalar form and in every kind of vector") {
+  for_each_function([](const auto& f) {
+    CAPTURE(f.name);
+    check_vectors<float>(f);
+    check_vectors<double>(f);
+  });
+}
+
+// Next to 1, erf grows by less than a unit from one number to the next; an error above half a unit
+// then shows as a fall.
+TEST_CASE("functions but erf keep the order of neighbouring arguments") {
+  for_each_function([](const auto& f) {
+    if (f.name == "erf") return;
+    CAPTURE(f.name);
+    check_order<float>(f);
+    check_order<double>(f);
+  });
+}
+
+TEST_CASE("odd functions keep tiny arguments and the sign of zero, others their limits") {
+  const auto check = [](auto zero) {
+    using T = decltype(zero);
+    const T tiny = std::numeric_limits<T>::denorm_min();
+    for_each_function([&](const auto& f) {
+      CAPTURE(f.name);
+      for (const T x : special_points<T>()) {
+        const T got = f.function(x), exact = static_cast<T>(f.function(static_cast<Quad>(x)));
+        CAPTURE(x);
+        CHECK_EQ(std::isnan(got), std::isnan(exact));
+        CHECK_EQ(std::isinf(got), std::isinf(exact));
+        if (!std::isnan(got)) CHECK_EQ(std::signbit(got), std::signbit(exact));
+      }
+    });
+    CHECK_EQ(number::expm1(tiny), tiny);
+    CHECK_EQ(number::log1p(-tiny), -tiny);
+    CHECK_EQ(number::tanh(-tiny), -tiny);
+    CHECK_EQ(number::erf(tiny), tiny);
+    CHECK_EQ(number::log(T(1)), 0);
+    CHECK_EQ(number::exp(zero), 1);
+    CHECK_EQ(number::sigmoid(zero), T(0.5));
+  };
+  check(0.0f);
+  check(0.0);
+}
+
+TEST_SUITE_BEGIN("long");
+
+TEST_CASE("functions of double are within their stated errors at millions of points") {
+  for_each_function([](const auto& f) {
+    const Worst worst = worst_of_samples<double>(f, 1000000, 3);
+    MESSAGE("| ", f.name, " | double | ", worst.ulp, " | at ", worst.at, " |");
+    CHECK_LE(worst.ulp, f.double_ulp);
+  });
+}
+
+TEST_CASE("functions of float are within their stated errors and in order at every float") {
+  for_each_function([](const auto& f) {
+    const auto [worst, falls] = every_float(f);
+    MESSAGE("| ", f.name, " | float | ", worst.ulp, " | at ", worst.at, " | falls ", falls, " |");
+    CHECK_LE(worst.ulp, f.float_ulp);
+    CHECK_EQ(falls, 0);
+  });
+}
+
+TEST_SUITE_END();
