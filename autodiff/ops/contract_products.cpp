@@ -153,13 +153,13 @@ struct Factor {
     workspace += pair.count(batch) * m * n;
   }
 
+  MatrixLayout layout() const { return {leading, batch_stride, transposed}; }
+
   template <class T>
-  ProductFactor<T> ready(ThreadPool* pool, const T* data, T* workspace) const {
-    if (copy) {
-      copy->run(pool, data, workspace + scratch);
-      data = workspace + scratch;
-    }
-    return {data, leading, batch_stride, transposed};
+  const T* ready(ThreadPool* pool, const T* data, T* workspace) const {
+    if (!copy) return data;
+    copy->run(pool, data, workspace + scratch);
+    return workspace + scratch;
   }
 };
 
@@ -188,18 +188,6 @@ struct MatrixContraction {
     scratch = workspace;
     workspace += shape.batch * shape.m * shape.n;
   }
-
-  // The result is `alpha` times the product, plus `beta` times what stands there (only where it is
-  // not reordered).
-  template <class T>
-  void run(const KernelCall<T>& call, const T* left, const T* right, T alpha, T beta) const {
-    ThreadPool& pool = *call.context.pool;
-    T* result = reorder ? call.workspace + scratch : call.out;
-    product<T>(pool, shape, a->ready(&pool, left, call.workspace),
-               b->ready(&pool, right, call.workspace), {result, leading, batch_stride}, alpha,
-               beta);
-    if (reorder) reorder->run(&pool, result, call.out);
-  }
 };
 
 // Whether the rows and the columns of the product are one symmetric axis each.
@@ -224,13 +212,37 @@ Prepared<T> plain_pair(const Subscripts& s, const ShapeCall& call) {
 struct Product {
   MatrixContraction contraction;
   bool swapped;
+};
 
-  template <class T>
+template <class T>
+class ReadyProduct {
+ public:
+  explicit ReadyProduct(const Product& product)
+      : contraction_(product.contraction),
+        swapped_(product.swapped),
+        product_(contraction_.shape, contraction_.a->layout(), contraction_.b->layout(),
+                 {contraction_.leading, contraction_.batch_stride, false}) {}
+
+  std::int64_t workspace() const { return contraction_.workspace; }
+
+  // The result is `alpha` times the product of operands `first` and first + 1, plus `beta` times
+  // what stands there (only where it is not reordered).
   void run(const KernelCall<T>& c, std::size_t first, T alpha, T beta) const {
-    const T* const a = c.in[first].data;
-    const T* const b = c.in[first + 1].data;
-    contraction.run(c, swapped ? b : a, swapped ? a : b, alpha, beta);
+    ThreadPool& pool = *c.context.pool;
+    const T* const a =
+        contraction_.a->ready(&pool, c.in[first + (swapped_ ? 1 : 0)].data, c.workspace);
+    const T* const b =
+        contraction_.b->ready(&pool, c.in[first + (swapped_ ? 0 : 1)].data, c.workspace);
+    const auto& reorder = contraction_.reorder;
+    T* const result = reorder ? c.workspace + contraction_.scratch : c.out;
+    product_.run(pool, a, b, result, alpha, beta);
+    if (reorder) reorder->run(&pool, result, c.out);
   }
+
+ private:
+  MatrixContraction contraction_;
+  bool swapped_;
+  PreparedProduct<T> product_;
 };
 
 // nullopt where it is none, or is better computed by plain loops.
@@ -253,9 +265,10 @@ std::optional<Product> product_of(const Subscripts& s, const ShapeCall& call) {
 
 template <class T>
 Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
-  if (const auto product = product_of(s, call))
-    return {product->contraction.workspace,
-            [p = *product](const KernelCall<T>& c) { p.run(c, 0, T(1), T(0)); }};
+  if (const auto product = product_of(s, call)) {
+    const ReadyProduct<T> ready(*product);
+    return {ready.workspace(), [ready](const KernelCall<T>& c) { ready.run(c, 0, T(1), T(0)); }};
+  }
   return plain_pair<T>(s, call);
 }
 
@@ -301,10 +314,10 @@ template <class T>
 Prepared<T> prepare_accumulation(const ShapeCall& call) {
   const ShapeCall contraction{call.in.subspan(1, 2), call.shape, call.attributes};
   if (!adds_in_place(contraction)) return {};
-  const Product product =
-      *product_of(Subscripts::parse(call.attributes.text("subscripts")), contraction);
+  const ReadyProduct<T> product(
+      *product_of(Subscripts::parse(call.attributes.text("subscripts")), contraction));
   const T sign = call.attributes.integer("negative") != 0 ? T(-1) : T(1);
-  return {product.contraction.workspace, [product, sign](const KernelCall<T>& c) {
+  return {product.workspace(), [product, sign](const KernelCall<T>& c) {
             if (c.out != c.in[0].data)
               loops::pieces(c.context.pool, c.shape.size(), loops::kGrain,
                             [&](std::int64_t first, std::int64_t end) {
