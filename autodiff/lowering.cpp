@@ -243,8 +243,10 @@ class Accumulation {
   bool is_product(const Term& term) const {
     const Node& node = from_.node(term.value);
     if (!is(node, "contract") || node.inputs.size() != 2 || !read_once(term.value)) return false;
+    const Contraction contraction{Subscripts::parse(node.attributes.text("subscripts")),
+                                  {copy(node.inputs[0]), copy(node.inputs[1])}};
     const std::array shapes{&from_.node(node.inputs[0]).shape, &from_.node(node.inputs[1]).shape};
-    return adds_in_place({shapes, node.shape, node.attributes});
+    return contraction.is_matrix_product() && adds_in_place({shapes, node.shape, node.attributes});
   }
 
   // Are both symmetric in the same axes, or neither?

@@ -197,6 +197,23 @@ TEST_CASE("accumulation: of many products, each stays with the sum that it was w
                                 [&](NodeId in) { return in == added[i]; }) == 1);
 }
 
+TEST_CASE("accumulation: chunks of a penalty keep the memory of chunks") {
+  Tape tape;
+  const Expr x = tape.input("x", {40, 30}), W = tape.input("W", {30, 20}, InputKind::kParameter);
+  const Expr wide = tanh(contract("bi,ij->bij", {x, W}));
+  const Expr cost = sum(square(wide));
+  const Expr g = gradient(cost, {W})[0];
+  ThreadPool pool(1);
+  const Program program{{cost}, {{W, W - 0.01 * g}}, {cost}};
+  const auto arena = [&](std::vector<std::string> without) {
+    return Plan<double>(tape, program, pool,
+                        {.chunk_bytes = 20'000, .without_passes = std::move(without)})
+        .statistics()
+        .arena_bytes;
+  };
+  CHECK(arena({}) <= arena({"accumulation"}));
+}
+
 TEST_CASE("accumulation: random programs, their gradients and updates keep their values") {
   std::size_t added = 0;
   for (std::uint64_t seed = 0; seed < 150; ++seed) {
