@@ -93,7 +93,7 @@ class Grouping {
       if (g == kNone || (!ends && g + 1 < groups_.size())) return;
       if (!groups_[g].tiled || !(groups_[g].group.space == space)) return;
       // Sums take no buffers, and what they sum is best never stored.
-      if (groups_[g].group.nodes.size() + (is_sum(node) ? 0 : kSpare) > kMost) return;
+      if (groups_[g].group.nodes.size() + (is_sum(node) ? 0 : kSpare) >= kMost) return;
       found.push_back(g);
     };
     for (const NodeId in : node.inputs) {

@@ -218,7 +218,9 @@ class Accumulation {
       else
         terms.push_back({in, term.scale, term.negative});
     };
-    if (is_sum(node)) {
+    const bool stretches = std::ranges::any_of(
+        node.inputs, [&](NodeId in) { return !(from_.node(in).shape == node.shape); });
+    if (is_sum(node) && !stretches) {
       for (std::size_t i = 0; i < node.inputs.size(); ++i)
         deeper(node.inputs[i], {0, as.scale, as.negative != (i == 1 && is(node, "subtract"))});
       return;
@@ -236,8 +238,10 @@ class Accumulation {
   bool is_product(const Term& term) const {
     const Node& node = from_.node(term.value);
     if (!is(node, "contract") || node.inputs.size() != 2 || !read_once(term.value)) return false;
+    const Contraction contraction{Subscripts::parse(node.attributes.text("subscripts")),
+                                  {copy(node.inputs[0]), copy(node.inputs[1])}};
     const std::array shapes{&from_.node(node.inputs[0]).shape, &from_.node(node.inputs[1]).shape};
-    return adds_in_place({shapes, node.shape, node.attributes});
+    return contraction.is_matrix_product() && adds_in_place({shapes, node.shape, node.attributes});
   }
 
   // Are both symmetric in the same axes, or neither?
@@ -262,8 +266,6 @@ class Accumulation {
   // An empty Expr where no product can be added to something.
   Expr sum_with_products(NodeId id) {
     const Node& node = from_.node(id);
-    for (const NodeId in : node.inputs)
-      if (!(from_.node(in).shape == node.shape)) return {};
     // A sum of sums is written anew where it has few products: their factors must be there until
     // then.
     constexpr std::ptrdiff_t kMostMoved = 3;
@@ -278,26 +280,19 @@ class Accumulation {
     products.assign(products_begin, terms.end());
     terms.erase(products_begin, terms.end());
     // Only half of a symmetric product is computed: it is added to what is as symmetric.
-    const bool only_products = terms.empty();
-    const auto differs = [&](const Term& p) {
-      return only_products ? !alike(p.value, products[0].value)
-                           : symmetric_axes(from_.node(p.value).attributes, node.shape).has_value();
-    };
-    if (only_products) {
+    if (terms.empty() && std::ranges::all_of(products, [&](const Term& p) {
+          return alike(p.value, products[0].value);
+        })) {
       const auto first = std::ranges::find(products, false, &Term::negative);
-      if (first == products.end() || products.size() < 2) return {};
-      std::rotate(products.begin(), first, first + 1);
-    }
-    for (std::size_t i = 0; i < products.size();)
-      if (differs(products[i])) {
-        terms.push_back(products[i]);
-        products.erase(products.begin() + static_cast<std::ptrdiff_t>(i));
-      } else {
-        ++i;
-      }
-    if (only_products) {
-      terms.insert(terms.begin(), products[0]);
-      products.erase(products.begin());
+      if (first == products.end()) return {};
+      terms.push_back(*first);
+      products.erase(first);
+    } else {
+      const auto symmetric = std::ranges::stable_partition(products, [&](const Term& p) {
+        return !symmetric_axes(from_.node(p.value).attributes, node.shape);
+      });
+      terms.insert(terms.end(), symmetric.begin(), symmetric.end());
+      products.erase(symmetric.begin(), symmetric.end());
     }
     if (products.empty()) return {};
     return with_products(terms, products);

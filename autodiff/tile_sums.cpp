@@ -88,7 +88,7 @@ void plain_sum(const Shape& shape, const std::array<bool, Shape::kMaxRank>& gone
   std::fill_n(out, outputs, T(0));
   if (shape.size() == 0) return;
   if (sizes.empty()) {
-    *out = *x;
+    *out = T(0) + *x;  // -0 becomes 0, as in every other sum
     return;
   }
   const std::int64_t columns = sizes.back(), along = steps.back();
