@@ -21,8 +21,7 @@ class Grouping {
         ready_(ready),
         fusion_(fusion),
         stored_(tape_.size(), false),
-        home_(tape_.size(), kNone),
-        last_reader_(tape_.size(), kNone) {}
+        home_(tape_.size(), kNone) {}
 
   std::vector<InstructionGroup> run() {
     find_stored();
@@ -81,11 +80,10 @@ class Grouping {
       groups_[best].group.nodes.push_back(id);
       home_[index(id)] = best;
     }
-    for (const NodeId in : node.inputs) last_reader_[index(in)] = best;
   }
 
-  // Groups of this space in which an operand would end. The last group of all may be joined for an
-  // operand that it computes or reads; with earlier ones, the result would only be kept longer.
+  // Groups of this space in which an operand would end, and the last group of all. In other earlier
+  // ones, the result would only be kept longer.
   std::vector<std::size_t> candidates(const Node& node) const {
     const Shape& space = tile_space(tape_, node);
     std::vector<std::size_t> found;
@@ -99,8 +97,8 @@ class Grouping {
     for (const NodeId in : node.inputs) {
       // A sum is small: it may be kept.
       consider(home_[index(in)], is_sum(node) || !stored_[index(in)]);
-      if (tape_.node(in).shape.size() == space.size()) consider(last_reader_[index(in)], false);
     }
+    if (!groups_.empty()) consider(groups_.size() - 1, false);
     return found;
   }
 
@@ -256,8 +254,7 @@ class Grouping {
   Fusion fusion_;
   std::vector<InstructionGroup> groups_;
   std::vector<bool> stored_;
-  std::vector<std::size_t> home_;         // the group that computes a node first
-  std::vector<std::size_t> last_reader_;  // while groups are made
+  std::vector<std::size_t> home_;  // the group that computes a node first
   std::vector<std::vector<std::size_t>> readers_;
   std::vector<bool> root_;
 };

@@ -1,7 +1,9 @@
 #include "autodiff/in_place.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
+#include <utility>
 
 namespace jacquard {
 namespace {
@@ -47,32 +49,23 @@ class Updates {
     while (drop_conflicts()) continue;
   }
 
+  // The groups of chains move behind the last group that they wait for.
   UpdateOrder order() const {
     UpdateOrder result;
     result.over.assign(tape_.size(), -1);
-    const std::vector<bool> in = in_chains();
-    std::vector<bool> late(groups_.size(), false);
-    for (const Chain& chain : chains_) {
-      const bool waits = chain.groups.back() < guarded_ || read_after(chain);
-      for (const std::size_t g : chain.groups) late[g] = late[g] || waits;
+    for (const Chain& chain : chains_)
       for (const NodeId id : chain.values) result.over[index(id)] = chain.target;
+    const std::vector<bool> in = in_chains();
+    const std::vector<std::size_t> after = waits_for(in);
+    std::vector<std::size_t> groups(groups_.size());
+    std::iota(groups.begin(), groups.end(), std::size_t{0});
+    std::ranges::stable_sort(
+        groups, {}, [&](std::size_t g) { return std::pair(in[g] ? after[g] : g + 1, in[g]); });
+    for (const std::size_t g : groups) {
+      result.groups.push_back(groups_[g]);
+      result.updates.push_back(in[g]);
+      if (!in[g] && g < guarded_) result.guarded = result.groups.size();
     }
-    // Of two chains that share a group, both wait, and so do those behind them.
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (const Chain& chain : chains_) {
-        const bool any = std::ranges::any_of(chain.groups, [&](std::size_t g) { return late[g]; });
-        for (const std::size_t g : chain.groups)
-          if (any && !late[g]) late[g] = changed = true;
-      }
-    }
-    for (const bool now : {false, true})
-      for (std::size_t g = 0; g < groups_.size(); ++g)
-        if (late[g] == now) {
-          if (g < guarded_ && !now) result.guarded = result.groups.size() + 1;
-          result.groups.push_back(groups_[g]);
-          result.updates.push_back(in[g]);
-        }
     return result;
   }
 
@@ -132,10 +125,33 @@ class Updates {
         chains_, [&](const Chain& c) { return std::ranges::find(c.values, id) != c.values.end(); });
   }
 
-  // Does a group that is no update read the target's old value after it would be written?
-  bool read_after(const Chain& chain) const {
-    return std::ranges::any_of(readers_[index(chain.target)],
-                               [&](std::size_t g) { return g > chain.groups.back(); });
+  // By group of a chain: the number of groups that have to be done before, counted in the old
+  // order. Chains that share a group wait together, and so do chains of which one reads what
+  // another computes.
+  std::vector<std::size_t> waits_for(const std::vector<bool>& in) const {
+    std::vector<std::size_t> after(groups_.size(), guarded_);
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+      for (const NodeId id : groups_[g].group.nodes)
+        for (const NodeId read : tape_.node(id).inputs)
+          if (const std::size_t from = home_[index(viewed(tape_, read))];
+              from != kNone && !in[from])
+            after[g] = std::max(after[g], from + 1);
+    for (const Chain& chain : chains_)
+      for (const std::size_t reader : readers_[index(chain.target)])
+        if (!in[reader])
+          after[chain.groups.back()] = std::max(after[chain.groups.back()], reader + 1);
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const Chain& chain : chains_) {
+        std::size_t last = 0;
+        for (const std::size_t g : chain.groups) last = std::max(last, after[g]);
+        for (const std::size_t g : chain.groups) {
+          changed = changed || after[g] != last;
+          after[g] = last;
+        }
+      }
+    }
+    return after;
   }
 
   // A group that writes something else as well has to run with the others; an update that runs

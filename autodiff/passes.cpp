@@ -209,6 +209,16 @@ Graph small_factors_first(const Graph& graph) {
   });
 }
 
+// ---------------------------------------------------------------- quotients by numbers
+Graph multiply_by_reciprocals(const Graph& graph) {
+  return transform(
+      *graph.tape, graph.roots, [](Tape&, const Node& node, const std::vector<Expr>& in) {
+        const bool by_number =
+            node.op->name == "divide" && node.shape.size() > 1 && in[1].shape().rank() == 0;
+        return by_number ? in[0] * (1.0 / in[1]) : Expr{};
+      });
+}
+
 constexpr std::array kPasses = {
     Pass{"broadcasts", "elementwise(broadcast_to(x), y) -> elementwise(x, y)", drop_broadcasts},
     Pass{"pairs", "contract(a, b, c, ...) -> contractions of two operands, the cheapest first",
@@ -218,6 +228,7 @@ constexpr std::array kPasses = {
     Pass{"merging", "equal contractions are one; X X' is marked as symmetric; x + x -> 2 x",
          algebra::merge_contractions},
     Pass{"scales", "s * contract(x, Y) -> contract(s * x, Y)", move_scales},
+    Pass{"reciprocals", "X / s -> X * (1 / s)", multiply_by_reciprocals},
     Pass{"factors", "s * (t * X) -> (s * t) * X", small_factors_first},
 };
 

@@ -39,6 +39,7 @@ struct Instruction {
   // Resolved when bindings change:
   std::vector<Operand<T>> operands;
   std::vector<T*> memory;  // of `from`, then of `to`
+  typename TileProgram<T>::Bound bound;
 };
 
 template <class T>
@@ -396,6 +397,10 @@ struct Plan<T>::State {
     return bindings[at.index].data;
   }
 
+  T* workspace_of(const Instruction<T>& i) const {
+    return i.workspace_bytes > 0 ? block(i.workspace) : nullptr;
+  }
+
   void resolve() {
     for (const Binding& b : bindings)
       if (!b.bound)
@@ -405,6 +410,7 @@ struct Plan<T>::State {
       for (const auto* places : {&i.from, &i.to})
         for (const Location& at : *places) i.memory.push_back(address(at));
       for (std::size_t k = 0; k < i.operands.size(); ++k) i.operands[k].data = i.memory[k];
+      if (i.tiles) i.bound = i.tiles->bind(i.memory, reinterpret_cast<std::byte*>(workspace_of(i)));
     }
     resolved = true;
   }
@@ -426,14 +432,10 @@ struct Plan<T>::State {
   }
 
   void execute(Instruction<T>& i, const RunContext& context) {
-    T* const workspace = i.workspace_bytes > 0 ? block(i.workspace) : nullptr;
-    if (i.tiles) {
-      i.tiles->run(context.pool, i.memory, reinterpret_cast<std::byte*>(workspace));
-      return;
-    }
+    if (i.tiles) return i.tiles->run(context.pool, i.bound);
     const Node& node = graph.tape->node(i.nodes[0]);
     const KernelCall<T> call{i.operands,      node.shape, i.memory.back(),
-                             node.attributes, context,    workspace};
+                             node.attributes, context,    workspace_of(i)};
     if (i.prepared.run)
       i.prepared.run(call);
     else

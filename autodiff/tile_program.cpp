@@ -36,8 +36,16 @@ T* kept_buffers(std::size_t count) {
 }  // namespace
 
 template <class T>
+bool TileProgram<T>::is_one_tile() const {
+  return parts_.count == 1 && rows_ <= tile_rows_ && columns_ <= tile_columns_ &&
+         rows_ * columns_ > 0;
+}
+
+template <class T>
 std::int64_t TileProgram<T>::workspace_bytes() const {
-  return accumulators_ * static_cast<std::int64_t>(sizeof(double));
+  const std::int64_t sums = accumulators_ * static_cast<std::int64_t>(sizeof(double));
+  if (!is_one_tile()) return sums;
+  return sums + static_cast<std::int64_t>((slots_ - first_buffer_) * sizeof(T)) * buffer_size_;
 }
 
 template <class T>
@@ -47,17 +55,46 @@ bool TileProgram<T>::may_share(std::size_t w, std::size_t r) const {
 }
 
 template <class T>
-void TileProgram<T>::run(ThreadPool* pool, std::span<T* const> memory, std::byte* workspace) const {
-  double* const accumulators = reinterpret_cast<double*>(workspace);
+typename TileProgram<T>::Bound TileProgram<T>::bind(std::vector<T*> memory,
+                                                    std::byte* workspace) const {
+  Bound bound{std::move(memory), workspace, {}};
+  if (!is_one_tile()) return bound;
+  bound.slots.resize(slots_);
+  set_numbers(bound.slots.data(),
+              reinterpret_cast<T*>(reinterpret_cast<double*>(workspace) + accumulators_));
+  for (std::size_t r = 0; r < references_.size(); ++r)
+    if (!copied(references_[r])) bound.slots[references_[r].slot] = bound.memory[r];
+  for (std::size_t w = 0; w < direct_writes_.size(); ++w)
+    if (direct_writes_[w] != 0) bound.slots[direct_writes_[w]] = bound.memory[reads_.size() + w];
+  return bound;
+}
+
+template <class T>
+void TileProgram<T>::run(ThreadPool* pool, const Bound& bound) const {
+  double* const accumulators = reinterpret_cast<double*>(bound.workspace);
   std::fill_n(accumulators, accumulators_, 0.0);
-  const auto task = [&](std::int64_t i) { run_part(i, memory, accumulators); };
-  if (rows_ * columns_ > 0) {
+  if (!bound.slots.empty()) {
+    const Area all{0, rows_, 0, columns_};
+    for (std::size_t r = 0; r < references_.size(); ++r)
+      if (copied(references_[r]))
+        copy_rows(references_[r], bound.memory[r], all, bound.slots[references_[r].slot]);
+    run_steps(bound.slots.data(), accumulators, 0, all);
+  } else if (rows_ * columns_ > 0) {
+    const auto task = [&](std::int64_t i) { run_part(i, bound.memory, accumulators); };
     if (parts_.count > 1 && pool != nullptr)
       pool->run(parts_.count, task);
     else
       for (std::int64_t i = 0; i < parts_.count; ++i) task(i);
   }
-  for (const Sum& sum : sums_) finish(sum, pool, accumulators, memory[reads_.size() + sum.write]);
+  for (const Sum& sum : sums_)
+    finish(sum, pool, accumulators, bound.memory[reads_.size() + sum.write]);
+}
+
+template <class T>
+void TileProgram<T>::set_numbers(T** slots, T* buffers) const {
+  slots[0] = nullptr;
+  for (std::size_t n = 0; n < numbers_.size(); ++n) slots[n + 1] = const_cast<T*>(&numbers_[n]);
+  for (std::size_t s = first_buffer_; s < slots_; ++s, buffers += buffer_size_) slots[s] = buffers;
 }
 
 template <class T>
@@ -86,12 +123,10 @@ template <class T>
 void TileProgram<T>::run_part(std::int64_t i, std::span<T* const> memory,
                               double* accumulators) const {
   std::array<T*, kMaxSlots> slots;
-  slots[0] = nullptr;
-  for (std::size_t n = 0; n < numbers_.size(); ++n) slots[n + 1] = const_cast<T*>(&numbers_[n]);
   alignas(64) std::array<T, kStackBytes / sizeof(T)> on_stack;
   const std::size_t numbers = (slots_ - first_buffer_) * static_cast<std::size_t>(buffer_size_);
-  T* buffer = numbers <= on_stack.size() ? on_stack.data() : kept_buffers<T>(numbers);
-  for (std::size_t s = first_buffer_; s < slots_; ++s, buffer += buffer_size_) slots[s] = buffer;
+  set_numbers(slots.data(),
+              numbers <= on_stack.size() ? on_stack.data() : kept_buffers<T>(numbers));
   for (std::size_t r = 0; r < references_.size(); ++r)
     if (references_[r].kind == Reference::Kind::kCopiedOnce)
       copy_rows(references_[r], memory[r], {0, tile_rows_, 0, columns_},
@@ -116,6 +151,12 @@ void TileProgram<T>::run_block(std::span<T* const> memory, T** slots, double* ac
 template <class T>
 void TileProgram<T>::run_tile(std::span<T* const> memory, T** slots, double* accumulators,
                               std::int64_t part, const Area& area) const {
+  find_operands(memory, slots, area);
+  run_steps(slots, accumulators, part, area);
+}
+
+template <class T>
+void TileProgram<T>::find_operands(std::span<T* const> memory, T** slots, const Area& area) const {
   const Place first = place(area.row);
   const std::int64_t start = area.row * columns_ + area.column;
   for (std::size_t r = 0; r < references_.size(); ++r) {
@@ -137,6 +178,11 @@ void TileProgram<T>::run_tile(std::span<T* const> memory, T** slots, double* acc
   }
   for (std::size_t w = 0; w < direct_writes_.size(); ++w)
     if (direct_writes_[w] != 0) slots[direct_writes_[w]] = memory[reads_.size() + w] + start;
+}
+
+template <class T>
+void TileProgram<T>::run_steps(T* const* slots, double* accumulators, std::int64_t part,
+                               const Area& area) const {
   const std::int64_t count = area.rows * area.columns;
   for (const Step& step : steps_) {
     if (step.run != nullptr) {
@@ -319,7 +365,8 @@ struct TileProgram<T>::Builder {
     std::int64_t tile = kLongest;
     while (tile > kSumPiece && most_alive() * tile * static_cast<std::int64_t>(sizeof(T)) > kBytes)
       tile /= 2;
-    p.buffer_size_ = tile;
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    p.buffer_size_ = std::min(tile, (p.rows_ * p.columns_ + kLine - 1) / kLine * kLine);
     p.tile_columns_ = std::min(tile, p.columns_);
     // Short rows share a tile, though what broadcasts is copied for it.
     constexpr std::int64_t kShort = 96;
@@ -364,9 +411,6 @@ struct TileProgram<T>::Builder {
   void place_references() {
     for (std::size_t r = 0; r < p.reads_.size(); ++r)
       p.references_.push_back({kind_of(walks[r], along[r]), walks[r], along[r], 0});
-    const auto copied = [](const Reference& r) {
-      return r.kind == Kind::kCopied || r.kind == Kind::kCopiedOnce;
-    };
     for (Reference& r : p.references_)
       if (!copied(r)) r.slot = new_slot();
     for (const NodeId id : p.writes_) p.direct_writes_.push_back(is_sum(id) ? 0 : new_slot());

@@ -46,7 +46,16 @@ class TileProgram {
 
   // Scratch memory that run() needs, aligned for double.
   std::int64_t workspace_bytes() const;
-  void run(ThreadPool* pool, std::span<T* const> memory, std::byte* workspace) const;
+
+  // A program whose space is one tile finds its places once, when the memory is known: what is left
+  // of small programs is their steps. Others find them tile by tile.
+  struct Bound {
+    std::vector<T*> memory;
+    std::byte* workspace = nullptr;
+    std::vector<T*> slots;  // empty if the space has several tiles
+  };
+  Bound bind(std::vector<T*> memory, std::byte* workspace) const;
+  void run(ThreadPool* pool, const Bound& bound) const;
 
  private:
   struct Builder;
@@ -84,11 +93,18 @@ class TileProgram {
     std::int64_t row, rows, column, columns;
   };
 
+  static bool copied(const Reference& r) {
+    return r.kind == Reference::Kind::kCopied || r.kind == Reference::Kind::kCopiedOnce;
+  }
+  bool is_one_tile() const;
+  void set_numbers(T** slots, T* buffers) const;
   void run_part(std::int64_t i, std::span<T* const> memory, double* accumulators) const;
   void run_block(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
                  const Area& block) const;
   void run_tile(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
                 const Area& tile) const;
+  void find_operands(std::span<T* const> memory, T** slots, const Area& tile) const;
+  void run_steps(T* const* slots, double* accumulators, std::int64_t part, const Area& tile) const;
   void copy_rows(const Reference& from, const T* data, const Area& area, T* to) const;
   void add_to_sum(const Sum& sum, const T* values, const Area& area, double* accumulators) const;
   void finish(const Sum& sum, ThreadPool* pool, const double* accumulators, T* out) const;

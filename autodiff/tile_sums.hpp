@@ -45,6 +45,16 @@ namespace sums {
 
 constexpr std::int64_t kLanes = 32;
 
+// The sum of at most `Lanes` neighbours, with the bits that more lanes would give: those are 0.
+template <int Lanes, class A, class T>
+[[gnu::always_inline]] inline A sum_of_few(const T* from, std::int64_t count) {
+  A lane[Lanes] = {};
+  for (std::int64_t i = 0; i < count; ++i) lane[i] += static_cast<A>(from[i]);
+  for (std::int64_t half = Lanes / 2; half > 0; half /= 2)
+    for (std::int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
+  return lane[0];
+}
+
 // *to += the sum of `count` neighbours.
 template <class A, class T>
 [[gnu::always_inline]] inline void add_sum(A* to, const T* from, std::int64_t count) {
@@ -52,6 +62,10 @@ template <class A, class T>
   for (std::int64_t first = 0; first < count; first += kSumPiece) {
     const T* const piece = from + first;
     const std::int64_t n = std::min(kSumPiece, count - first);
+    if (n <= 8) {
+      total += sum_of_few<8, A>(piece, n);
+      continue;
+    }
     A lane[kLanes] = {};
     std::int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes)

@@ -129,9 +129,11 @@ void check_program(Tape& tape, const TileGroup& group, const Feed<double>& feed,
       for (std::size_t w = 0; w < want.size(); ++w) writes.emplace_back(want[w].data.size(), zone);
       for (std::size_t w = 0; w < want.size(); ++w)
         memory.push_back(shared[w] < reads.size() ? reads[shared[w]].data() : writes[w].data());
-      Guarded<double> workspace(static_cast<std::size_t>(program.workspace_bytes()) / 8, zone);
+      Guarded<double> workspace((static_cast<std::size_t>(program.workspace_bytes()) + 7) / 8,
+                                zone);
+      const auto bound = program.bind(memory, reinterpret_cast<std::byte*>(workspace.data()));
       for (int run = 0; run < 1 + (n == 1); ++run)  // nothing is left over from an earlier run
-        program.run(&pool, memory, reinterpret_cast<std::byte*>(workspace.data()));
+        program.run(&pool, bound);
       for (std::size_t w = 0; w < want.size(); ++w) {
         CAPTURE(tape.describe(group.written[w]));
         CHECK(same_bits(memory[reads.size() + w], want[w].data.data(), want[w].data.size()));
