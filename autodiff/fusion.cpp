@@ -68,18 +68,24 @@ class Grouping {
     }
   }
 
+  // Among the groups that it may join, a node takes one in which it needs least from memory, and
+  // of those the last.
   void add_tiled(NodeId id, const Node& node) {
-    std::size_t best = kNone;
+    std::optional<Joining> best;
     if (fusion_ == Fusion::kFull)
-      for (const std::size_t g : candidates(node))
-        if ((best == kNone || g > best) && may_join(node, g)) best = g;
-    if (best == kNone) {
-      open_group(id, true);
-      best = groups_.size() - 1;
-    } else {
-      groups_[best].group.nodes.push_back(id);
-      home_[index(id)] = best;
-    }
+      for (const std::size_t g : candidates(node)) {
+        const auto joining = joins(node, g);
+        if (joining && (!best || joining->traffic < best->traffic ||
+                        (joining->traffic == best->traffic && g > best->group)))
+          best = joining;
+      }
+    if (!best) return open_group(id, true);
+    auto& nodes = groups_[best->group].group.nodes;
+    nodes.insert(nodes.end(), best->along.begin(), best->along.end());
+    nodes.push_back(id);
+    std::ranges::sort(nodes);
+    best->along.push_back(id);
+    for (const NodeId n : best->along) home_[index(n)] = best->group;
   }
 
   // Groups of this space in which an operand would end, and the last group of all. In other earlier
@@ -102,15 +108,48 @@ class Grouping {
     return found;
   }
 
-  // Are all operands of the node there when group g runs, or values inside it?
-  bool may_join(const Node& node, std::size_t g) const {
-    return std::ranges::all_of(node.inputs, [&](NodeId in) {
-      const NodeId source = viewed(tape_, in);
-      if (ready_[index(source)]) return true;
-      const std::size_t from = home_[index(source)];
-      if (from != g) return from < g;
-      return source == in && !is_sum(tape_.node(in));
-    });
+  struct Joining {
+    std::size_t group;
+    std::vector<NodeId> along;  // operands from later groups that are computed in this one, too
+    int traffic = 0;            // values of the space's size that would be stored or loaded
+  };
+
+  // Is the operand there when group g runs, or a value inside it?
+  bool available(NodeId in, std::size_t g) const {
+    const NodeId source = viewed(tape_, in);
+    if (ready_[index(source)]) return true;
+    const std::size_t from = home_[index(source)];
+    if (from != g) return from < g;
+    return source == in && !is_sum(tape_.node(in));
+  }
+
+  // nullopt if an operand of the node can neither be there when group g runs nor be computed in it.
+  std::optional<Joining> joins(const Node& node, std::size_t g) const {
+    constexpr std::size_t kMostAlong = 6;
+    Joining joining{g, {}, 0};
+    const auto add = [&](const Node& reader) {
+      for (const NodeId in : reader.inputs) {
+        if (available(in, g) || std::ranges::find(joining.along, in) != joining.along.end())
+          continue;
+        const Node& operand = tape_.node(in);
+        if (!fits_tiles(operand) || is_sum(operand) || operand.op->costly || stored_[index(in)] ||
+            !(operand.shape == groups_[g].group.space) || joining.along.size() == kMostAlong)
+          return false;
+        joining.along.push_back(in);
+      }
+      return true;
+    };
+    if (!add(node)) return std::nullopt;
+    for (std::size_t n = 0; n < joining.along.size(); ++n)
+      if (!add(tape_.node(joining.along[n]))) return std::nullopt;
+    if (groups_[g].group.nodes.size() + joining.along.size() >= kMost) return std::nullopt;
+    for (const NodeId in : node.inputs) {
+      const bool inside = home_[index(in)] == g || ready_[index(viewed(tape_, in))] ||
+                          std::ranges::find(joining.along, in) != joining.along.end();
+      if (!inside && tape_.node(in).shape == groups_[g].group.space)
+        joining.traffic += stored_[index(in)] ? 1 : 2;
+    }
+    return joining;
   }
 
   // ------------------------------------------------------------ computing again
