@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "autodiff/algebra/simplify.hpp"
 #include "autodiff/blame.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/gradient.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/plan_check.hpp"
 #include "autodiff/pool.hpp"
+#include "autodiff/rewriting_check.hpp"
 #include "autodiff/slopes.hpp"
 
 namespace jacquard {
@@ -38,6 +38,10 @@ class Check {
         slopes_(values_of(terms), parameters, feed, context_),
         parameter_count_(parameters.size()) {
     for (const CheckedTerm& t : terms) names_.push_back(t.name);
+  }
+
+  bool agrees_with(const std::vector<Expr>& written) const {
+    return agrees_with_written(slopes_, written, context_);
   }
 
   std::vector<CheckRow> rows() {
@@ -266,47 +270,6 @@ Feed<Quad> exactly(const Feed<double>& feed) {
   return values;
 }
 
-// Do values and gradients of the two lists of terms agree in quad precision?
-bool agree(const std::vector<CheckedTerm>& a, const std::vector<CheckedTerm>& b,
-           const std::vector<Expr>& parameters, const Feed<double>& feed,
-           const CheckOptions& options) {
-  std::vector<Expr> roots;
-  for (const auto* terms : {&a, &b})
-    for (const CheckedTerm& t : *terms) {
-      roots.push_back(t.value);
-      for (const Expr& g : gradient(t.value, parameters, Unused::kZero)) roots.push_back(g);
-    }
-  ThreadPool pool(options.threads);
-  const auto results = Interpreter<Quad>(*roots[0].tape, roots)
-                           .run(exactly(feed), {options.seed, options.step, &pool});
-  const std::size_t count = results.size() / 2;
-  for (std::size_t i = 0; i < count; ++i) {
-    Quad off(0), size(0);
-    for (std::int64_t k = 0; k < results[i].size(); ++k) {
-      const Quad d = results[i][k] - results[count + i][k];
-      off += d * d;
-      size += results[i][k] * results[i][k];
-    }
-    // Gradients that vanish on one side may be left over by rounding on the other.
-    if (!(number::sqrt(off) <= static_cast<Quad>(1e-20) * (number::sqrt(size) + Quad(1))))
-      return false;
-  }
-  return true;
-}
-
-// What training would run at this point: the fast form where it keeps its digits, else the careful
-// one.
-std::vector<Expr> simplified_at(const std::vector<Expr>& values, const Feed<double>& feed,
-                                const CheckOptions& options) {
-  const Simplified fast = simplify(values);
-  const Expr guard = keeps_digits(fast.conditions);
-  if (!guard) return fast.roots;
-  const RunContext context{.seed = options.seed, .step = options.step};
-  return number::is_finite(evaluate(guard, exactly(feed), context)[0])
-             ? fast.roots
-             : simplify(values, Care::kCareful).roots;
-}
-
 // What training runs is not the terms as they were written but what the contraction algebra makes
 // of them. That is compared with the tape as written once, values and gradients; where they agree,
 // the differences are taken of the cheaper form. Where anything is wrong, the check is made on the
@@ -316,13 +279,16 @@ std::vector<CheckRow> check_order(const std::vector<CheckedTerm>& terms,
                                   const CheckOptions& options, int order) {
   std::vector<Expr> values;
   for (const CheckedTerm& t : terms) values.push_back(t.value);
-  const std::vector<Expr> cheaper = simplified_at(values, feed, options);
+  ThreadPool pool(options.threads);
+  const RunContext context{options.seed, options.step, &pool};
+  const std::vector<Expr> cheaper = simplified_at(values, exactly(feed), context);
   if (cheaper == values) return Check(terms, parameters, feed, options, order).rows();
   std::vector<CheckedTerm> rewritten;
   for (std::size_t t = 0; t < terms.size(); ++t) rewritten.push_back({terms[t].name, cheaper[t]});
-  const bool same = agree(terms, rewritten, parameters, feed, options);
+  Check check(rewritten, parameters, feed, options, order);
+  const bool same = check.agrees_with(values);
   if (same) {
-    auto rows = Check(rewritten, parameters, feed, options, order).rows();
+    auto rows = check.rows();
     if (std::ranges::all_of(rows, [](const CheckRow& row) {
           return row.verdict == Verdict::kPass || row.verdict == Verdict::kUnused;
         }))

@@ -1,14 +1,16 @@
 #include "autodiff/interpreter.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "autodiff/error.hpp"
 
 namespace jacquard {
 
 template <class T>
-Interpreter<T>::Interpreter(const Tape& tape, std::vector<Expr> roots)
-    : tape_(tape), roots_(std::move(roots)), order_(ancestors(tape, roots_)) {
+Interpreter<T>::Interpreter(const Tape& tape, std::vector<Expr> roots, const Known* known)
+    : tape_(tape), roots_(std::move(roots)), known_(known), order_(ancestors(tape, roots_)) {
+  if (known_ != nullptr) drop_what_is_known();
   std::unordered_map<NodeId, std::size_t> last_use;
   for (std::size_t i = 0; i < order_.size(); ++i) {
     last_use[order_[i]] = i;
@@ -20,9 +22,18 @@ Interpreter<T>::Interpreter(const Tape& tape, std::vector<Expr> roots)
 }
 
 template <class T>
-Tensor<T> Interpreter<T>::compute(const Node& node,
-                                  const std::unordered_map<NodeId, Tensor<T>>& values,
-                                  const Feed<T>& feed, const RunContext& context) const {
+void Interpreter<T>::drop_what_is_known() {
+  std::unordered_set<NodeId> needed;
+  for (const Expr& root : roots_) needed.insert(root.id);
+  for (auto id = order_.rbegin(); id != order_.rend(); ++id)
+    if (needed.contains(*id) && !known_->contains(*id))
+      for (const NodeId in : tape_.node(*id).inputs) needed.insert(in);
+  std::erase_if(order_, [&](NodeId id) { return !needed.contains(id) || known_->contains(id); });
+}
+
+template <class T>
+Tensor<T> Interpreter<T>::compute(const Node& node, const Known& values, const Feed<T>& feed,
+                                  const RunContext& context) const {
   if (is_input(node)) {
     const auto it = feed.find(input_name(node));
     if (it == feed.end())
@@ -36,7 +47,7 @@ Tensor<T> Interpreter<T>::compute(const Node& node,
   Tensor<T> out(node.shape);
   std::vector<Operand<T>> in;
   for (const NodeId id : node.inputs) {
-    const Tensor<T>& value = values.at(id);
+    const Tensor<T>& value = is_known(id) ? known_->at(id) : values.at(id);
     in.push_back({&value.shape, value.data.data()});
   }
   node.op->kernel(KernelCall<T>{in, node.shape, out.data.data(), node.attributes, context});
@@ -46,7 +57,7 @@ Tensor<T> Interpreter<T>::compute(const Node& node,
 template <class T>
 std::vector<Tensor<T>> Interpreter<T>::run(const Feed<T>& feed, const RunContext& context,
                                            const Observer& observe) const {
-  std::unordered_map<NodeId, Tensor<T>> values;
+  Known values;
   for (std::size_t i = 0; i < order_.size(); ++i) {
     const NodeId id = order_[i];
     Tensor<T> value = compute(tape_.node(id), values, feed, context);
@@ -55,7 +66,8 @@ std::vector<Tensor<T>> Interpreter<T>::run(const Feed<T>& feed, const RunContext
     for (const NodeId done : finished_[i]) values.erase(done);
   }
   std::vector<Tensor<T>> results;
-  for (const Expr& root : roots_) results.push_back(values.at(root.id));
+  for (const Expr& root : roots_)
+    results.push_back(is_known(root.id) ? known_->at(root.id) : values.at(root.id));
   return results;
 }
 

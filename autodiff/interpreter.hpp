@@ -25,7 +25,10 @@ class Interpreter {
   // perturbing them are done this way.
   using Observer = std::function<void(NodeId, Tensor<T>&)>;
 
-  Interpreter(const Tape& tape, std::vector<Expr> roots);
+  // Nodes of `known`, which must outlive it, have these values already: neither they are computed
+  // nor what only they need.
+  using Known = std::unordered_map<NodeId, Tensor<T>>;
+  Interpreter(const Tape& tape, std::vector<Expr> roots, const Known* known = nullptr);
 
   // The roots' values. Throws Error when an input that is needed has no value or another shape.
   std::vector<Tensor<T>> run(const Feed<T>& feed, const RunContext& context = {},
@@ -35,11 +38,14 @@ class Interpreter {
   const std::vector<NodeId>& order() const { return order_; }
 
  private:
-  Tensor<T> compute(const Node& node, const std::unordered_map<NodeId, Tensor<T>>& values,
-                    const Feed<T>& feed, const RunContext& context) const;
+  void drop_what_is_known();
+  bool is_known(NodeId id) const { return known_ != nullptr && known_->contains(id); }
+  Tensor<T> compute(const Node& node, const Known& values, const Feed<T>& feed,
+                    const RunContext& context) const;
 
   const Tape& tape_;
   std::vector<Expr> roots_;
+  const Known* known_;
   std::vector<NodeId> order_;
   std::vector<std::vector<NodeId>> finished_;  // values that nobody reads after order_[i]
 };

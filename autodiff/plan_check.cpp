@@ -39,34 +39,6 @@ double rounded_with_noise(double x, double noise) {
   return round(x) == x ? x : round(x * (1 + kHalfUlpFloat * (2 * noise - 1)));
 }
 
-// How far each root moves in Euclidean length when every operation rounds to float. Measured in
-// double, whose own rounding is far below; the response is linear, so that the same figure scaled
-// down serves double.
-std::vector<double> sensitivities(const Tape& tape, const std::vector<Expr>& roots,
-                                  const Feed<Quad>& feed, const RunContext& context) {
-  Feed<double> values;
-  for (const auto& [name, value] : feed) values.emplace(name, cast<double>(value));
-  const Interpreter<double> interpreter(tape, roots);
-  const std::vector<Tensor<double>> base = interpreter.run(values, context);
-  std::vector<double> result(roots.size(), 0);
-  for (int sample = 0; sample < kSamples; ++sample) {
-    std::vector<double> noise;
-    const auto moved = interpreter.run(values, context, [&](NodeId id, Tensor<double>& value) {
-      noise.resize(value.data.size());
-      fill_uniform(std::span<double>(noise), 1, cat("perturb/", id),
-                   static_cast<std::uint64_t>(sample));
-      for (std::size_t i = 0; i < noise.size(); ++i)
-        value.data[i] = rounded_with_noise(value.data[i], noise[i]);
-    });
-    for (std::size_t r = 0; r < roots.size(); ++r) {
-      const double d = distance(moved[r].data, base[r].data);
-      // Where roundings lead to no number, nothing is asked of the plan.
-      result[r] = std::isfinite(d) ? std::max(result[r], d) : number::infinity<double>();
-    }
-  }
-  return result;
-}
-
 template <class T>
 std::vector<double> deviations(const Tape& tape, const std::vector<Expr>& roots,
                                const std::vector<Tensor<Quad>>& reference, const Feed<Quad>& feed,
@@ -103,11 +75,37 @@ std::vector<double> deviations(const Tape& tape, const std::vector<Expr>& roots,
 
 }  // namespace
 
+// Measured in double, whose own rounding is far below.
+std::vector<double> moved_by_rounding(const Tape& tape, const std::vector<Expr>& roots,
+                                      const Feed<Quad>& feed, const RunContext& context) {
+  Feed<double> values;
+  for (const auto& [name, value] : feed) values.emplace(name, cast<double>(value));
+  const Interpreter<double> interpreter(tape, roots);
+  const std::vector<Tensor<double>> base = interpreter.run(values, context);
+  std::vector<double> result(roots.size(), 0);
+  for (int sample = 0; sample < kSamples; ++sample) {
+    std::vector<double> noise;
+    const auto moved = interpreter.run(values, context, [&](NodeId id, Tensor<double>& value) {
+      noise.resize(value.data.size());
+      fill_uniform(std::span<double>(noise), 1, cat("perturb/", id),
+                   static_cast<std::uint64_t>(sample));
+      for (std::size_t i = 0; i < noise.size(); ++i)
+        value.data[i] = rounded_with_noise(value.data[i], noise[i]);
+    });
+    for (std::size_t r = 0; r < roots.size(); ++r) {
+      const double d = distance(moved[r].data, base[r].data);
+      // Where roundings lead to no number, nothing is asked of the plan.
+      result[r] = std::isfinite(d) ? std::max(result[r], d) : number::infinity<double>();
+    }
+  }
+  return result;
+}
+
 PlanDeviations compare_plans_with(const Tape& tape, const std::vector<Expr>& roots,
                                   const std::vector<Tensor<Quad>>& reference,
                                   const Feed<Quad>& feed, const RunContext& context,
                                   ThreadPool& pool, const std::vector<std::string>& without) {
-  const std::vector<double> in_float = sensitivities(tape, roots, feed, context);
+  const std::vector<double> in_float = moved_by_rounding(tape, roots, feed, context);
   std::vector<double> in_double = in_float;
   for (double& s : in_double) s *= kFloatToDouble;
   return {deviations<float>(tape, roots, reference, feed, context, pool, without, in_float),

@@ -9,9 +9,15 @@
 
 namespace jacquard {
 
+// How far each root moves, in Euclidean length, when every operation that rounds is perturbed by up
+// to half a unit in the last place of float (2^-24): the most of three samples. The response is
+// linear, so that the same figure scaled down serves other precisions.
+std::vector<double> moved_by_rounding(const Tape& tape, const std::vector<Expr>& roots,
+                                      const Feed<Quad>& feed, const RunContext& context = {});
+
 // For each root: the distance between the plan's value and the reference, in units of how far the
-// value moves when every operation that rounds is perturbed by half a unit in the last place of the
-// plan's type (2^-24, 2^-53). A right plan stays within a small multiple of 1.
+// value moves when every operation rounds to the plan's type (2^-24, 2^-53). A right plan stays
+// within a small multiple of 1.
 struct PlanDeviations {
   std::vector<double> in_float, in_double;
 };

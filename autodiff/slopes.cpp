@@ -60,12 +60,37 @@ void TermSlopes::require_parameters() const {
   }
 }
 
+// For each node: the parameters that do not move it but what reads it, on the way to the terms.
+std::vector<std::vector<std::size_t>> TermSlopes::readers_of_fixed() const {
+  const std::vector<NodeId> nodes = ancestors(tape(), terms_);
+  std::vector<std::vector<std::size_t>> result(tape().size());
+  for (std::size_t p = 0; p < parameters_.size(); ++p) {
+    const std::vector<bool> moves =
+        dependents(tape(), std::vector<Expr>{parameters_[p]}, nodes.back());
+    std::vector<bool> fixed(tape().size(), false);
+    const auto mark = [&](NodeId id) {
+      const auto at = static_cast<std::size_t>(id);
+      if (!moves[at] && !fixed[at]) result[at].push_back(p);
+      if (!moves[at]) fixed[at] = true;
+    };
+    for (const NodeId id : nodes)
+      if (moves[static_cast<std::size_t>(id)])
+        for (const NodeId in : tape().node(id).inputs) mark(in);
+    for (const Expr& term : terms_) mark(term.id);
+  }
+  return result;
+}
+
 void TermSlopes::evaluate_base(const RunContext& context) {
   std::vector<Expr> roots = terms_;
   for (const auto& row : gradients_) roots.insert(roots.end(), row.begin(), row.end());
+  const auto readers = readers_of_fixed();
+  fixed_.resize(parameters_.size());
   const std::vector<Tensor<Quad>> results =
-      Interpreter<Quad>(tape(), roots).run(feed_, context, [this](NodeId id, Tensor<Quad>& value) {
+      Interpreter<Quad>(tape(), roots).run(feed_, context, [&](NodeId id, Tensor<Quad>& value) {
         if (tape().node(id).op->held) held_.emplace(id, value);
+        for (const std::size_t p : readers[static_cast<std::size_t>(id)])
+          fixed_[p].emplace(id, value);
       });
   std::size_t at = 0;
   for (std::size_t t = 0; t < terms_.size(); ++t) base_.push_back(results[at++][0]);
@@ -80,8 +105,8 @@ std::vector<Quad> TermSlopes::moved(std::size_t p, const Tensor<Quad>& direction
   Tensor<Quad>& value = feed.at(parameter_name(p));
   for (std::int64_t i = 0; i < value.size(); ++i) value[i] += amount * direction[i];
   std::vector<Quad> values;
-  for (const Tensor<Quad>& r : Interpreter<Quad>(tape(), terms_).run(feed, context_, hold()))
-    values.push_back(r[0]);
+  const Interpreter<Quad> interpreter(tape(), terms_, &fixed_[p]);
+  for (const Tensor<Quad>& r : interpreter.run(feed, context_, hold())) values.push_back(r[0]);
   return values;
 }
 

@@ -36,6 +36,7 @@ class TermSlopes {
   Tape& tape() const { return *terms_[0].tape; }
   const std::vector<Expr>& terms() const { return terms_; }
   Expr gradient_of(std::size_t t, std::size_t p) const { return gradients_[t][p]; }
+  const std::vector<Expr>& parameters() const { return parameters_; }
   Expr parameter(std::size_t p) const { return parameters_[p]; }
   const std::string& parameter_name(std::size_t p) const;
   const Feed<Quad>& feed() const { return feed_; }
@@ -45,8 +46,8 @@ class TermSlopes {
     return base_gradients_[t][p];
   }
 
-  // The terms' values at the base point moved by amount * direction in one parameter. May be called
-  // by several threads.
+  // The terms' values at the base point moved by amount * direction in one parameter; only what
+  // depends on it is computed again. May be called by several threads.
   std::vector<Quad> moved(std::size_t p, const Tensor<Quad>& direction, Quad amount) const;
   Interpreter<Quad>::Observer hold() const;
 
@@ -61,6 +62,7 @@ class TermSlopes {
 
  private:
   void require_parameters() const;
+  std::vector<std::vector<std::size_t>> readers_of_fixed() const;
   void evaluate_base(const RunContext& context);
 
   std::vector<Expr> terms_;
@@ -69,6 +71,8 @@ class TermSlopes {
   Feed<Quad> feed_;
   std::vector<std::vector<Expr>> gradients_;
   std::unordered_map<NodeId, Tensor<Quad>> held_;
+  // For each parameter: what the terms' nodes that depend on it read of others, which do not move.
+  std::vector<std::unordered_map<NodeId, Tensor<Quad>>> fixed_;
   std::vector<Quad> base_;
   std::vector<std::vector<Tensor<Quad>>> base_gradients_;
 };

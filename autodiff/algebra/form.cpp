@@ -1,7 +1,9 @@
 #include "autodiff/algebra/form.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
+#include <unordered_map>
 
 #include "autodiff/ops.hpp"
 
@@ -36,6 +38,10 @@ std::vector<Label> labels_of(const std::vector<Factor>& factors) {
     for (const Label l : f.labels)
       if (l != kNoLabel && !contains(labels, l)) labels.push_back(l);
   return labels;
+}
+
+bool has_tie(const Form& form) {
+  return std::ranges::any_of(form.factors, is_tie) || std::ranges::any_of(form.half, is_tie);
 }
 
 void rename(Form& form, Label from, Label to) {
@@ -113,9 +119,15 @@ bool use_tie(Form& form, std::size_t i, const Labels& labels) {
     others.push_back(std::move(f));
   }
   form.factors = std::move(others);
-  for (std::size_t k = 0; k < parts.size(); ++k)
-    if (std::ranges::find(parts, parts[k]) == parts.begin() + static_cast<std::ptrdiff_t>(k))
-      count_ones(form, parts[k], labels);
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    if (std::ranges::find(parts, parts[k]) != parts.begin() + static_cast<std::ptrdiff_t>(k))
+      continue;
+    count_ones(form, parts[k], labels);
+    // Both copies of the half read the tie: they still read one label.
+    if (!contains(form.output, parts[k]) && !contains(form.shared, parts[k]) &&
+        contains(labels_of(form.half), parts[k]))
+      form.shared.push_back(parts[k]);
+  }
   return true;
 }
 
@@ -151,37 +163,43 @@ namespace {
 // the other. `everywhere` are labels that connect nothing.
 std::vector<Factor> along_chain(const std::vector<Factor>& factors,
                                 const std::vector<Label>& everywhere) {
-  std::vector<Factor> left = factors, order;
-  std::vector<Label> reached;  // the newest last
-  const auto links = [&](const Factor& f) {
-    std::vector<Label> result;
-    for (const Label l : f.labels)
-      if (l != kNoLabel && !contains(everywhere, l) && !contains(result, l)) result.push_back(l);
-    return result;
+  std::unordered_map<Label, int> readers;
+  for (const Factor& f : factors)
+    for (const Label l : labels_of({f})) ++readers[l];
+  struct Link {
+    const Factor* factor;
+    std::vector<Label> labels;  // that it may be connected by
+    std::ptrdiff_t ends = 0;    // axes that no other factor has
   };
+  std::vector<Link> left;
+  for (const Factor& f : factors) {
+    Link link{&f, {}};
+    for (const Label l : f.labels) {
+      if (l == kNoLabel) continue;
+      if (readers[l] == 1) ++link.ends;
+      if (!contains(everywhere, l) && !contains(link.labels, l)) link.labels.push_back(l);
+    }
+    left.push_back(std::move(link));
+  }
+  std::unordered_map<Label, std::ptrdiff_t> reached;  // the newest has the largest place
   // Small is good: what closes a label, what goes on from the newest one, an end of the chain.
-  const auto rank = [&](const Factor& f) {
-    std::ptrdiff_t fresh = 0, newest = -1, ends = 0;
-    for (const Label l : links(f)) {
-      const auto at = std::ranges::find(reached, l);
+  const auto rank = [&](const Link& link) {
+    std::ptrdiff_t fresh = 0, newest = -1;
+    for (const Label l : link.labels) {
+      const auto at = reached.find(l);
       if (at == reached.end())
         ++fresh;
       else
-        newest = std::max(newest, at - reached.begin());
+        newest = std::max(newest, at->second);
     }
-    for (const Label l : f.labels)
-      if (l != kNoLabel && std::ranges::count_if(factors, [&](const Factor& g) {
-                             return contains(g.labels, l);
-                           }) == 1)
-        ++ends;
     if (newest >= 0) return std::tuple{fresh == 0 ? 0 : 1, -newest, std::ptrdiff_t{0}};
-    return std::tuple{2, -ends, fresh};
+    return std::tuple{2, -link.ends, fresh};
   };
+  std::vector<Factor> order;
   while (!left.empty()) {
     const auto next = std::ranges::min_element(left, {}, rank);
-    for (const Label l : links(*next))
-      if (!contains(reached, l)) reached.push_back(l);
-    order.push_back(*next);
+    for (const Label l : next->labels) reached.emplace(l, std::ssize(reached));
+    order.push_back(*next->factor);
     left.erase(next);
   }
   return order;
@@ -202,20 +220,51 @@ void put_in_chain_order(Form& form) {
   form.half = along_chain(form.half, outside);
 }
 
+namespace {
+
+// The outputs, and the labels that they fix through ties: one place along the others each, so that
+// nothing is summed.
+std::vector<Label> fixed_labels(const Form& form) {
+  std::vector<Label> fixed = form.output;
+  for (std::size_t before = 0; before != fixed.size();) {
+    before = fixed.size();
+    for (const Factor& f : form.factors) {
+      if (!is_tie(f)) continue;
+      const Label whole = f.labels.back();
+      const std::vector<Label> parts(f.labels.begin(), f.labels.end() - 1);
+      const auto add = [&](Label l) {
+        if (!contains(fixed, l)) fixed.push_back(l);
+      };
+      if (contains(fixed, whole)) std::ranges::for_each(parts, add);
+      if (std::ranges::all_of(parts, [&](Label l) { return contains(fixed, l); })) add(whole);
+    }
+  }
+  return fixed;
+}
+
+}  // namespace
+
 Form squared(const Form& form) {
   Form result;
   result.coefficient = form.coefficient * form.coefficient;
   if (form.scale) result.scale = square(form.scale);
   result.output = form.output;
-  const bool inner = std::ranges::any_of(labels_of(form.factors),
-                                         [&](Label l) { return !contains(form.output, l); });
-  if (inner) {
-    for (const Factor& f : form.factors)
-      (is_identity(f) ? result.factors : result.half).push_back(f);
-  } else {
-    for (const Factor& f : form.factors)
-      result.factors.push_back({is_identity(f) ? f.node : square(f.node), f.labels});
-  }
+  const std::vector<Label> fixed = fixed_labels(form);
+  const bool inner =
+      std::ranges::any_of(labels_of(form.factors), [&](Label l) { return !contains(fixed, l); });
+  // A tie that sums stays with what it is summed with.
+  const auto own_square = [&](const Factor& f) {
+    return is_identity(f) || (is_tie(f) && std::ranges::all_of(f.labels, [&](Label l) {
+                                return contains(fixed, l);
+                              }));
+  };
+  for (const Factor& f : form.factors)
+    if (own_square(f))
+      result.factors.push_back(f);
+    else if (inner)
+      result.half.push_back(f);
+    else
+      result.factors.push_back({square(f.node), f.labels});
   return result;
 }
 

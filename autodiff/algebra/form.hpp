@@ -51,6 +51,7 @@ bool is_identity(const Factor& factor);
 // An identity matrix with one side split into several axes: it ties labels g, p to the label k that
 // counts all pairs of them.
 bool is_tie(const Factor& factor);
+bool has_tie(const Form& form);
 bool contains(const std::vector<Label>& labels, Label label);
 
 // The product of two scales, of which either may be missing.
@@ -80,7 +81,8 @@ void merge_factors(Form& form);
 void put_in_chain_order(Form& form);
 
 // The square of a form without a half. Without inner labels its factors are squared one by one;
-// with inner ones they become the half of a doubled network. An identity is its own square.
+// with inner ones they become the half of a doubled network. An identity is its own square, and so
+// is a tie of labels to outputs.
 Form squared(const Form& form);
 
 }  // namespace jacquard::algebra

@@ -21,16 +21,18 @@ Mask bit(std::size_t i) { return Mask{1} << i; }
 Mask first_bits(std::size_t count) { return count == kMaskBits ? ~Mask{0} : bit(count) - 1; }
 bool is_single(Mask set) { return set != 0 && (set & (set - 1)) == 0; }
 
-std::size_t size_of(Mask set) {
-  return static_cast<std::size_t>(std::popcount(static_cast<std::uint64_t>(set)) +
-                                  std::popcount(static_cast<std::uint64_t>(set >> 64)));
-}
-
 std::size_t lowest_of(Mask set) {
   const auto low = static_cast<std::uint64_t>(set);
   return static_cast<std::size_t>(
       low != 0 ? std::countr_zero(low)
                : 64 + std::countr_zero(static_cast<std::uint64_t>(set >> 64)));
+}
+
+std::size_t highest_of(Mask set) {
+  const auto high = static_cast<std::uint64_t>(set >> 64);
+  return static_cast<std::size_t>(high != 0
+                                      ? 127 - std::countl_zero(high)
+                                      : 63 - std::countl_zero(static_cast<std::uint64_t>(set)));
 }
 
 // Labels of a part, and of its mirror image where they differ from it.
@@ -122,11 +124,16 @@ class Search {
   }
 
   static double work(double combinations, bool sums) { return combinations * (sums ? 2 : 1); }
+  // Of a product over these labels whose result has `kept` elements.
+  double work(const Open& together, double kept) const {
+    const double combinations = size(together);
+    return work(combinations, combinations > kept);
+  }
 
   // Where the step of a part stands: the parts tried are all sets, or runs of neighbours.
   std::size_t place(Mask part) const {
     if (count_ <= all_parts_) return static_cast<std::size_t>(part);
-    return lowest_of(part) * (count_ + 1) + size_of(part);
+    return lowest_of(part) * (count_ + 1) + highest_of(part);
   }
 
   // Calls visit(a, b) for the ways to split a part in two.
@@ -155,6 +162,7 @@ class Search {
     } else {
       splits(part, [&](Mask a, Mask b) {
         const Step &left = one(a), &right = one(b);
+        if (surely_worse(best, left, right)) return;
         if (!connected(left.open.own, right.open.own)) return;
         const Mask together = left.open.own | right.open.own;
         const double flops = work(size(together), (together & ~best.open.own) != 0);
@@ -171,6 +179,11 @@ class Search {
     return (a & b & (outside ? ~Mask{0} : inner_)) != 0;
   }
 
+  // Some splits are told by their parts alone, before any size is known.
+  static bool surely_worse(const Step& best, const Step& a, const Step& b) {
+    return a.weighted + b.weighted >= best.weighted;
+  }
+
   static void offer(Step& best, const Step& a, const Step& b, double weighted, double value,
                     Order::Kind kind, Mask left, Mask right) {
     const double total = a.weighted + b.weighted + weighted;
@@ -183,6 +196,7 @@ class Search {
     if (best.known) return best;
     best.known = true;
     const Open open = best.open = open_two(part);
+    const double kept = size(open);
     const bool half_only = (part & ~half_) == 0;
     if (!half_only && is_single(part)) {
       // A factor outside the half; labels that only it has are summed over first.
@@ -203,11 +217,12 @@ class Search {
       splits(part, [&](Mask a, Mask b) {
         if (whole_half_ && (a & half_) != 0 && (b & half_) != 0) return;
         for (int turn = 0; turn < 2; ++turn, std::swap(a, b)) {
-          if ((b & ~half_) == 0 && !whole_half_) sandwich(best, a, b);
+          if ((b & ~half_) == 0 && !whole_half_) sandwich(best, kept, a, b);
           if (turn == 0) {
             const Step &left = two(a), &right = two(b);
+            if (surely_worse(best, left, right)) continue;
             const Open together = left.open | right.open;
-            const double flops = work(size(together), size(together) > size(open));
+            const double flops = work(together, kept);
             offer(best, left, right, 3 * flops, flops, Order::kPair, a, b);
           }
         }
@@ -216,16 +231,17 @@ class Search {
   }
 
   // two(middle) and one(side): side * middle, then * mirror of side.
-  void sandwich(Step& best, Mask middle, Mask side) {
+  void sandwich(Step& best, double kept, Mask middle, Mask side) {
     const Step &centre = two(middle), &flank = one(side);
-    const Open &inside = centre.open, &open = best.open;
+    if (surely_worse(best, centre, flank)) return;
+    const Open& inside = centre.open;
     const Mask mine = flank.open.own;
     const Mask joint = inside.own & mine & inner_;
     if (joint == 0) return;
     const double first = work(size(inside | Open{mine, 0}), true);
     const Open between = Open{(inside.own | mine) & ~joint, inside.mirrored};
     const Open last = between | Open{0, mine & inner_};
-    const double second = work(size(last), size(last) > size(open)) * 0.5;
+    const double second = work(last, kept) * 0.5;
     offer(best, centre, flank, 3 * first + 3 * second, first + second, Order::kSandwich, middle,
           side);
   }

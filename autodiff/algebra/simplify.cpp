@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <unordered_map>
 
 #include "autodiff/algebra/emit.hpp"
@@ -43,13 +44,18 @@ class Simplifier {
   Expr written(NodeId id) {
     const algebra::Alternatives& all = *reader_.find(id);
     const Shape shape = tape_.node(id).shape;
+    const auto tied = [](const Sum& sum) {
+      return std::ranges::any_of(sum.terms, algebra::has_tie);
+    };
     const auto weight = [&](const Sum& sum) {
       // Terms that are written apart may cancel.
       const double many = careful_ && sum.terms.size() > 1 ? 1 : 0;
-      return std::pair{many, algebra::cost(sum, reader_.labels())};
+      return std::tuple{tied(sum), many, algebra::cost(sum, reader_.labels())};
     };
     const Sum* best = &all[0];
     if (all.size() > 1) best = &*std::ranges::min_element(all, {}, weight);
+    // An identity matrix of all elements takes more than what it was made for: moving them.
+    if (tied(*best)) return {};
     Expr total;
     std::vector<Expr> terms;  // without cancelling
     bool conditional = best->expanded;

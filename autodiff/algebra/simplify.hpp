@@ -45,8 +45,9 @@ Simplified simplify(const std::vector<Expr>& roots, Care care = Care::kFast);
 std::vector<Expr> simplified(const std::vector<Expr>& roots);
 Expr simplified(Expr root);
 
-// How much larger than their sum terms may be: float keeps seven digits, and four are promised.
-constexpr double kMostCancelling = 1000;
+// How much larger than their sum terms may be: float keeps seven digits, four are promised, and
+// several roundings come together.
+constexpr double kMostCancelling = 500;
 
 // A scalar that is finite while terms <= kMostCancelling * value everywhere; empty without
 // conditions. To guard a program with.

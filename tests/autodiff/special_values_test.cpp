@@ -9,6 +9,7 @@
 // - where an op chooses by comparing, NaN goes through the value and the slope is 0
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -294,4 +295,26 @@ TEST_CASE("every elementwise op has its value and slope at all special points") 
   }
   for (const auto& entry : ops)
     CHECK_MESSAGE(rows[entry.first] >= (entry.second->arity == 1 ? 9u : 6u), entry.first);
+}
+
+TEST_CASE("contract leaves out products with zeros only where the other factor is finite") {
+  Tape tape;
+  const Expr a = tape.input("a", {1, 3}), b = tape.input("b", {3, 9}), c = tape.input("c", {9, 3});
+  const auto values = [&](double factor) {
+    Tensor<double> of_b(Shape{3, 9}, 2.0), of_c(Shape{9, 3}, 2.0);
+    of_b[9 + 4] = of_c[4 * 3 + 1] = factor;
+    const Feed<Quad> feed{{"a", jacquard::cast<Quad>(Tensor<double>({1, 3}, {-1, 0.0, 3}))},
+                          {"b", jacquard::cast<Quad>(of_b)},
+                          {"c", jacquard::cast<Quad>(of_c)}};
+    // Rows that are added up, and sums element by element.
+    const Tensor<Quad> rows = evaluate(matmul(a, b), feed);
+    const Tensor<Quad> sums = evaluate(matmul(a, transpose(c)), feed);
+    CHECK(rows[0] == Quad(4));
+    CHECK(sums[0] == Quad(4));
+    return std::array{static_cast<double>(rows[4]), static_cast<double>(sums[4])};
+  };
+  for (const double finite : {0.0, -0.0, 1.0, M, D})
+    for (const double value : values(finite)) CHECK(value == 4);
+  for (const double other : {I, -I, N})
+    for (const double value : values(other)) CHECK(std::isnan(value));
 }
