@@ -16,6 +16,9 @@ namespace {
 // A region may hold what is still too large when it is taken one row at a time: there are rounds.
 constexpr int kMostRounds = 100;
 constexpr double kMostNodes = 200'000;
+// Nodes that are looked at for regions, in all: where a limit is far out of reach there are many
+// seeds, and none of them helps.
+constexpr double kMostLooks = 2e5;
 
 std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
 
@@ -194,8 +197,10 @@ std::optional<Region> best_region(const SizedGraph& graph, NodeId seed, std::vec
   return best;
 }
 
-// The region around the largest node that can be taken apart; nullopt when there is none.
-std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOptions& options) {
+// The region around the largest node that can be taken apart; nullopt when there is none. Counts
+// in `looks`.
+std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOptions& options,
+                                           double& looks) {
   const SizedGraph sized(graph, options);
   std::vector<NodeId> seeds;
   for (NodeId id = 0; id < sized.size(); ++id)
@@ -205,6 +210,8 @@ std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOption
   std::vector<bool> tried(graph.tape->size(), false);
   for (const NodeId seed : seeds) {
     if (tried[index(seed)]) continue;
+    looks += static_cast<double>(sized.size());
+    if (looks > kMostLooks) break;
     const std::optional<Region> region = best_region(sized, seed, tried);
     if (!region) continue;
     const Graph written = Writer(graph, *region).write();
@@ -222,8 +229,9 @@ std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOption
 Graph in_chunks(const Graph& graph, const ChunkOptions& options) {
   Graph result = live_part(*graph.tape, graph.roots);
   if (options.bytes <= 0) return result;
+  double looks = 0;
   for (int round = 0; round < kMostRounds; ++round) {
-    std::optional<Graph> next = next_region_in_chunks(result, options);
+    std::optional<Graph> next = next_region_in_chunks(result, options, looks);
     if (!next) break;
     result = std::move(*next);
   }

@@ -366,7 +366,7 @@ struct Plan<T>::State {
   void allocate() {
     if (placement.bytes > options.memory_limit)
       throw SpecError(memory_refusal(*graph.tape, lines(), needed, options.memory_limit,
-                                     static_cast<std::int64_t>(sizeof(T))));
+                                     options.limit_name, static_cast<std::int64_t>(sizeof(T))));
     const auto bytes = static_cast<std::size_t>(std::max(placement.bytes, kAlignment));
     arena.reset(static_cast<std::byte*>(
         ::operator new(bytes, std::align_val_t(static_cast<std::size_t>(kAlignment)))));

@@ -33,6 +33,7 @@ struct Program {
 struct PlanOptions {
   // Plans that need more bytes for intermediates are refused, with their largest nodes named.
   std::int64_t memory_limit = std::int64_t{8} << 30;
+  std::string limit_name = "the limit";  // what the user raises it by
   // What a larger value is computed in parts of (see chunks.hpp), in bytes; smaller parts are tried
   // before a plan is refused. 0: no value is taken apart.
   std::int64_t chunk_bytes = std::int64_t{16} << 20;

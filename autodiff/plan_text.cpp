@@ -34,7 +34,8 @@ std::string plan_text(const Tape& tape, const std::vector<PlanLine>& lines,
 }
 
 std::string memory_refusal(const Tape& tape, const std::vector<PlanLine>& lines, std::int64_t bytes,
-                           std::int64_t limit, std::int64_t bytes_per_number) {
+                           std::int64_t limit, const std::string& limit_name,
+                           std::int64_t bytes_per_number) {
   std::vector<NodeId> values;
   for (const PlanLine& line : lines)
     for (const auto& [id, offset] : line.written) values.push_back(id);
@@ -42,7 +43,7 @@ std::string memory_refusal(const Tape& tape, const std::vector<PlanLine>& lines,
   std::ranges::stable_sort(values, std::greater{}, size);
   std::string text = cat("plan: ", with_prefix(static_cast<double>(bytes), "B"),
                          " are needed, the limit is ", with_prefix(static_cast<double>(limit), "B"),
-                         "; use smaller batches or raise the limit. Largest values:");
+                         "; use smaller batches or raise ", limit_name, ". Largest values:");
   for (std::size_t i = 0; i < std::min<std::size_t>(3, values.size()); ++i)
     text += cat("\n  ", node_text(tape, values[i]), "  ",
                 with_prefix(static_cast<double>(size(values[i]) * bytes_per_number), "B"));

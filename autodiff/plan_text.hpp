@@ -22,6 +22,7 @@ std::string plan_text(const Tape& tape, const std::vector<PlanLine>& lines,
 
 // The message for a plan that does not fit: what it needs, the limit, its largest nodes.
 std::string memory_refusal(const Tape& tape, const std::vector<PlanLine>& lines, std::int64_t bytes,
-                           std::int64_t limit, std::int64_t bytes_per_number);
+                           std::int64_t limit, const std::string& limit_name,
+                           std::int64_t bytes_per_number);
 
 }  // namespace jacquard

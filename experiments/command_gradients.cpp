@@ -204,13 +204,11 @@ int evaluate_gradients(const GradientsCommand& command, LoadedSpec& loaded, Talk
   warn_of_unused(r, talk);
 
   ThreadPool pool(command.threads);
-  PlanOptions options;
-  options.memory_limit = spec.memory_limit;
   const auto write = [&r](Care care) {
     Wanted w = wanted_of(r, care);
     return ConditionalProgram{{w.values, {}, {}}, w.conditions};
   };
-  GuardedPlan<T> plan(*r.tape, write, pool, options);
+  GuardedPlan<T> plan(*r.tape, write, pool, plan_options(spec));
   bind_parameters(plan, spec, parameters, command.parameters);
   for (const auto& a : data) plan.bind_constant(a.name, a.values.data);
   const T epoch = static_cast<T>(command.epoch), step = static_cast<T>(command.step);

@@ -62,9 +62,7 @@ Plan<float> step_plan(const Shown& shown, ThreadPool& pool) {
     program.outputs.insert(program.outputs.end(), gradients.begin(), gradients.end());
   const auto& state = r.model->state_updates();
   program.updates.insert(program.updates.end(), state.begin(), state.end());
-  PlanOptions options;
-  options.memory_limit = shown.spec.memory_limit;
-  return Plan<float>(shown.tape(), program, pool, options);
+  return Plan<float>(shown.tape(), program, pool, plan_options(shown.spec));
 }
 
 void print_json(std::ostream& out, const Json& json) { out << dump_strict(json) << '\n'; }

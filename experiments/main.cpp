@@ -15,7 +15,8 @@ namespace jacquard::experiments {
 namespace {
 
 constexpr const char* kSpecHelp = "A spec: JSON, comments allowed";
-constexpr const char* kOverrideHelp = "Set fields of the spec, as in train.epochs=5";
+constexpr const char* kOverrideHelp =
+    "Set fields of the spec, as in train.epochs=5 or memory_limit_gb=2";
 
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 

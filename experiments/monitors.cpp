@@ -33,13 +33,12 @@ void Monitor::add_part(const Spec& spec, const std::map<std::string, Shape>& inp
   std::vector<Expr> measured;
   for (const RecordedTerm& t : part.recording.terms) measured.push_back(t.value);
   for (const auto& [name, e] : part.recording.monitors) measured.push_back(e);
-  PlanOptions options;
-  options.memory_limit = spec.memory_limit;
   const auto write = [measured](Care care) {
     Simplified s = simplify(measured, care);
     return ConditionalProgram{{s.roots, {}, {}}, s.conditions};
   };
-  part.plan = std::make_unique<GuardedPlan<float>>(*part.recording.tape, write, pool, options);
+  part.plan =
+      std::make_unique<GuardedPlan<float>>(*part.recording.tape, write, pool, plan_options(spec));
   values.bind_to(*part.plan);
   part.plan->bind_constant("epoch", std::span<const float>(&epoch_, 1));
   part.plan->bind_constant("step", std::span<const float>(&step_, 1));

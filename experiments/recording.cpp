@@ -103,4 +103,11 @@ Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, s
   return r;
 }
 
+PlanOptions plan_options(const Spec& spec) {
+  PlanOptions options;
+  options.memory_limit = spec.memory_limit;
+  options.limit_name = "memory_limit_gb";
+  return options;
+}
+
 }  // namespace jacquard::experiments

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "autodiff/plan.hpp"
 #include "experiments/spec.hpp"
 #include "models/model.hpp"
 
@@ -44,5 +45,8 @@ std::map<std::string, Shape> example_shapes(const Spec& spec);
 // places, and the recording is complete only if there are none.
 Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, std::int64_t batch,
                  Problems& problems);
+
+// How plans of a spec are made: within its memory limit.
+PlanOptions plan_options(const Spec& spec);
 
 }  // namespace jacquard::experiments

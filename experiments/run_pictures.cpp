@@ -66,7 +66,7 @@ std::optional<RunPictures::Reconstructed> RunPictures::reconstruct(const DataSet
   if (!recording.reconstruction) return std::nullopt;
   Program program{{recording.reconstruction}, {}, {}};
   if (recording.corrupted) program.outputs.push_back(recording.corrupted);
-  Plan<float> plan(*recording.tape, program, pool);
+  Plan<float> plan(*recording.tape, program, pool, plan_options(spec));
   for (const auto& input : inputs)
     if (plan.has_input(input.first) && !set.arrays.contains(input.first)) return std::nullopt;
   values.bind_to(plan);

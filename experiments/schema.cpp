@@ -321,8 +321,10 @@ nlohmann::ordered_json spec_schema() {
   properties["$schema"] = {{"description", "where this schema is, for editors"}};
   properties["name"] = name();
   properties["seed"] = seed();
-  properties["memory_limit_gb"] =
-      number("the most memory of a plan, in GiB; default 8", above(0).and_at_most(4096));
+  properties["memory_limit_gb"] = number(
+      "the most memory that intermediates of a plan take, in GiB; default 8. Large ones, such "
+      "as Jacobians, are computed in parts so that they fit, or refused",
+      above(0).and_at_most(4096));
   properties["data"] = data();
   properties["model"] = model();
   properties["functions"] =

@@ -115,10 +115,8 @@ class Training {
   }
 
   void make_step() {
-    PlanOptions plan_options;
-    plan_options.memory_limit = spec_.memory_limit;
     const auto write = [this](Care care) { return step_program(care); };
-    step_.plan.emplace(*step_.recording.tape, write, pool_, plan_options);
+    step_.plan.emplace(*step_.recording.tape, write, pool_, plan_options(spec_));
     values_.bind_to(*step_.plan);
     step_.plan->bind_constant("epoch", std::span<const float>(&step_.epoch, 1));
     step_.plan->bind_constant("step", std::span<const float>(&step_.number, 1));

@@ -48,7 +48,10 @@ std::vector<Function> derivative_functions() {
        [](const Arguments& a) { return hessian_vector(a.tensor(0), a.variable(1), a.tensor(2)); }},
       {"sqnorm_estimate",
        {{"jacobian(h, x)", kJacobian}, {"probes", kInteger, "1"}, {"stream", kStream, "\"...\""}},
-       "random estimate of sqnorm(jacobian(h, x)) by projections, [batch]; write the Jacobian out",
+       "random estimate of sqnorm(jacobian(h, x)), [batch]: the mean over the probes of m |u' "
+       "J|^2, "
+       "u uniform on the unit sphere of R^m. With A = J J' its variance is (2m/(m+2) tr(A^2) - "
+       "2/(m+2) tr(A)^2) / probes, less than 2 tr(A)^2 / probes; write the Jacobian out",
        build_estimate},
   };
 }

@@ -366,6 +366,10 @@ TEST_CASE("plan: one that needs too much memory is refused, with its largest val
         "  %2 = contract(%0, %1; subscripts=\"ab,bc->ac\") [1000, 200]  # h  800.0 kB\n"
         "  %3 = square(%2) [1000, 200]  800.0 kB\n"
         "  %4 = sum(%3; axes=[-2, -1], keepdims=0) []  4 B");
+  const std::string named = error_of([&] {
+    Plan<float>(tape, program, pool, {.memory_limit = 1000, .limit_name = "memory_limit_gb"});
+  });
+  CHECK(named.find("use smaller batches or raise memory_limit_gb.") != named.npos);
 }
 
 TEST_CASE("plan: a placeholder that is left in a program is an internal error") {

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include "autodiff/error.hpp"
 #include "experiments/cost_text.hpp"
+#include "experiments/failure.hpp"
 #include "models/language/functions.hpp"
 #include "tests/experiments/command_call.hpp"
 
@@ -73,6 +75,29 @@ monitors
 )");
   for (const char* line : {"  nodes ", "  instructions ", "  work ", "  memory "})
     CHECK(called.out.find(line, step) != std::string::npos);
+}
+
+TEST_CASE("a plan beyond the spec's memory limit is refused with what to do") {
+  const std::string penalty = "\"a\": \"mean(sum(abs(jacobian(y, x)), [1, 2]))\"";
+  const auto limited = [&](const char* limit) {
+    return R"json({"name": "n", "memory_limit_gb": )json" + std::string(limit) + R"json(,
+      "model": {"inputs": {"x": [60]}, "parameters": {"W": [60, 20]},
+                "define": {"y": "sigmoid(sigmoid(x @ W) @ W.T)"}},
+      "cost": {)json" +
+           penalty + R"json(},
+      "train": {"optimizer": {"kind": "sgd", "rate": 0.1}, "batch": 40}})json";
+  };
+  // Smaller parts first.
+  CHECK(show(limited("0.0003"), Aspect::kPlan).code == kExitFine);
+  try {
+    show(limited("0.00001"), Aspect::kPlan);
+    FAIL("not refused");
+  } catch (const SpecError& error) {
+    const std::string text = error.what();
+    for (const char* part : {"are needed, the limit is 10.7 kB", "raise memory_limit_gb",
+                             "sqnorm_estimate(jacobian(h, x), probes=1) needs a row"})
+      CHECK_MESSAGE(text.find(part) != text.npos, text);
+  }
 }
 
 TEST_CASE("the summary as JSON has the same numbers") {
