@@ -276,7 +276,8 @@ class Accumulation {
       terms.clear();
       collect(id, {0, {}, false}, false, terms);
     }
-    const auto products_begin = std::ranges::stable_partition(terms, std::not_fn(product)).begin();
+    const auto products_begin =
+        std::stable_partition(terms.begin(), terms.end(), std::not_fn(product));
     products.assign(products_begin, terms.end());
     terms.erase(products_begin, terms.end());
     // Only half of a symmetric product is computed: it is added to what is as symmetric.
@@ -288,11 +289,12 @@ class Accumulation {
       terms.push_back(*first);
       products.erase(first);
     } else {
-      const auto symmetric = std::ranges::stable_partition(products, [&](const Term& p) {
-        return !symmetric_axes(from_.node(p.value).attributes, node.shape);
-      });
-      terms.insert(terms.end(), symmetric.begin(), symmetric.end());
-      products.erase(symmetric.begin(), symmetric.end());
+      const auto symmetric =
+          std::stable_partition(products.begin(), products.end(), [&](const Term& p) {
+            return !symmetric_axes(from_.node(p.value).attributes, node.shape);
+          });
+      terms.insert(terms.end(), symmetric, products.end());
+      products.erase(symmetric, products.end());
     }
     if (products.empty()) return {};
     return with_products(terms, products);

@@ -79,7 +79,7 @@ TileGroup whole_tape(const Tape& tape, const Shape& space, std::vector<NodeId> a
   }
   std::ranges::sort(group.nodes);
   std::ranges::sort(group.written);
-  group.written.erase(std::ranges::unique(group.written).begin(), group.written.end());
+  group.written.erase(std::unique(group.written.begin(), group.written.end()), group.written.end());
   return group;
 }
 
