@@ -113,7 +113,7 @@ std::size_t written_over(const Case& c) {
 // Random updates of parameters of a few shapes, in all ways of reading old and new values.
 class UpdateWriter {
  public:
-  UpdateWriter(Case& c, std::uint64_t seed) : c_(c), random_(seed) {
+  UpdateWriter(Case& c, std::uint64_t seed) : random_(seed) {
     static const std::vector<Shape> shapes = {{6, 5}, {6, 5}, {6, 5}, {5, 6}, {30}, {5}, {}};
     for (std::size_t i = 0; i < shapes.size(); ++i)
       values_.push_back(c.parameter(cat("p", i), shapes[i]));
@@ -220,7 +220,6 @@ class UpdateWriter {
     return sum(tanh(pick()));
   }
 
-  Case& c_;
   Random random_;
   std::vector<Expr> values_, targets_;
 };
