@@ -300,7 +300,7 @@ TEST_CASE("fusion: the memory of random programs grows little") {
     const RandomProgram p = random_program(tape, seed, {.operations = seed % 2 == 0 ? 12 : 30});
     const Program program{with_gradients(p, seed), {}, {}};
     const std::int64_t plain = bytes(tape, program, {"fusion"}), fused = bytes(tape, program, {});
-    MESSAGE("ratio ", seed, " ", plain, " ", fused, " ",
-            static_cast<double>(fused) / static_cast<double>(plain));
+    // Small programs keep their buffers in the arena; at most 900 bytes more than twice were seen.
+    CHECK(fused <= 2 * plain + 4096);
   }
 }
