@@ -49,17 +49,15 @@ class Guarded {
     before_ = memory_;
   }
   T* data() { return memory_.data() + zone_; }
-  bool zones_are_whole() const {
-    const std::size_t bytes = zone_ * sizeof(T);
-    return std::memcmp(memory_.data(), before_.data(), bytes) == 0 &&
-           std::memcmp(memory_.data() + zone_ + count_, before_.data() + zone_ + count_, bytes) ==
-               0;
-  }
-  bool is_unchanged() const {
-    return std::memcmp(memory_.data(), before_.data(), memory_.size() * sizeof(T)) == 0;
-  }
+  bool zones_are_whole() const { return same_bytes(0, zone_) && same_bytes(zone_ + count_, zone_); }
+  bool is_unchanged() const { return same_bytes(0, memory_.size()); }
 
  private:
+  bool same_bytes(std::size_t first, std::size_t count) const {
+    return count == 0 ||
+           std::memcmp(memory_.data() + first, before_.data() + first, count * sizeof(T)) == 0;
+  }
+
   std::size_t count_, zone_;
   std::vector<T> memory_, before_;
 };
