@@ -73,7 +73,7 @@ double median_microseconds(const Case& c) {
     step.run();
     times.push_back(since(begin));
   }
-  std::ranges::sort(times);
+  std::sort(times.begin(), times.end());
   return times[times.size() / 2] * 1e6;
 }
 

@@ -48,7 +48,7 @@ def peers(build, here):
     binary = build / "jacquard-bench-libtorch"
     return [
         Peer("libtorch", [str(binary)], binary,
-             "install Debian's libtorch-dev, then configure and build again"),
+             "install Debian's libtorch-dev, then configure with -DJACQUARD_PEERS=ON and build"),
         script("pytorch", "pytorch", "eager"),
         script("pytorch_compiled", "pytorch", "compiled"),
         script("jax", "jax"),
