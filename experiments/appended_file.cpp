@@ -1,6 +1,7 @@
 #include "experiments/appended_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,29 @@ void AppendedFile::append(std::string_view bytes) {
       fail("appending", code);
     }
   }
+}
+
+void AppendedFile::keep_lines(std::int64_t lines) {
+  const std::string bytes = read_file<Error>(path_);
+  std::size_t end = 0;
+  for (std::int64_t line = 0; line < lines; ++line) {
+    const std::size_t feed = bytes.find('\n', end);
+    if (feed == std::string::npos)
+      throw Error(cat(in_quotes(path_), " has ", line, " whole lines where ", lines,
+                      " were written; it was changed from outside"));
+    end = feed + 1;
+  }
+  if (end == bytes.size()) return;
+  if (::ftruncate(descriptor_, static_cast<off_t>(end)) != 0) fail("cutting", errno);
+  sync();
+}
+
+bool AppendedFile::lock() {
+  while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) return true;  // a file system without locks
+  }
+  return true;
 }
 
 void AppendedFile::sync() {

@@ -2,6 +2,7 @@
 // or on a full disk.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string_view>
 
@@ -18,6 +19,10 @@ class AppendedFile {
 
   // Appends all bytes, or none: a part that got through before the failure is cut off again.
   void append(std::string_view bytes);
+  // Cuts off everything behind the first `lines` lines. Throws Error when there are fewer.
+  void keep_lines(std::int64_t lines);
+  // Makes the file this object's alone; false if another one, here or elsewhere, has it.
+  bool lock();
   // Waits until what was appended is on disk.
   void sync();
 

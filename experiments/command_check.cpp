@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -12,6 +14,7 @@
 #include "experiments/program.hpp"
 #include "experiments/progress.hpp"
 #include "experiments/recording.hpp"
+#include "experiments/stages.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -35,25 +38,42 @@ std::vector<CheckedTerm> checked_terms(const Recording& recording) {
   return terms;
 }
 
-Checked check(const CheckCommand& command, LoadedSpec& loaded, Talk& talk) {
-  const auto start = std::chrono::steady_clock::now();
-  const Spec& spec = loaded.spec();
-  const auto shapes = example_shapes(spec);
-  // The texts are read before the data is: mistakes are answered at once.
-  const Recording recording = record(spec, shapes, command.examples, loaded.problems());
-  loaded.problems().throw_if_any();
+// One stage; the rows of its report begin with its name.
+Checked check_stage(const CheckCommand& command, const Spec& spec, const std::string& prefix,
+                    const Recording& recording, Talk& talk) {
   if (recording.parameters().empty())
     throw SpecError("check: the model has no parameters; there is no gradient to check");
-  const BasePoint point = base_point(spec, shapes, command.examples, command.seed, talk);
+  const BasePoint point =
+      base_point(spec, example_shapes(spec), command.examples, command.seed, talk);
   CheckOptions options;
   options.order = command.order;
   options.directions = command.directions;
   options.seed = command.seed;
   options.threads = command.threads;
+  std::vector<CheckedTerm> terms = checked_terms(recording);
+  for (CheckedTerm& term : terms) term.name = prefix + term.name;
+  return {check_gradients(terms, recording.parameters(), point.values, options), point.inputs};
+}
+
+Checked check(const CheckCommand& command, LoadedSpec& loaded, Talk& talk) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<Spec> stages;
+  std::vector<Recording> recordings;
+  // The texts of all stages are read before the data is: mistakes are answered at once.
+  for (std::size_t i = 0; i < stage_count(loaded.spec()); ++i) {
+    stages.push_back(stage_of(loaded.spec(), i, loaded.problems()));
+    loaded.problems().throw_if_any();
+    recordings.push_back(
+        record(stages[i], example_shapes(stages[i]), command.examples, loaded.problems()));
+  }
+  loaded.problems().throw_if_any();
   Checked checked;
-  checked.report =
-      check_gradients(checked_terms(recording), recording.parameters(), point.values, options);
-  checked.inputs = point.inputs;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    Checked stage =
+        check_stage(command, stages[i], stage_prefix(loaded.spec(), i), recordings[i], talk);
+    std::ranges::move(stage.report.rows, std::back_inserter(checked.report.rows));
+    checked.inputs = stage.inputs;
+  }
   checked.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return checked;
 }

@@ -52,9 +52,10 @@ std::set<std::string> words_of(const Spec& spec) {
   };
   for (const auto& definition : spec.model.define) read(definition.second);
   for (const auto& function : spec.model.functions) read(function.second);
+  for (const models::State& state : spec.model.state) read(state.next);
   for (const TermSpec& term : spec.cost) read(term.value);
   for (const auto& monitor : spec.monitors) read(monitor.second);
-  if (spec.train) read(spec.train->rate);
+  if (spec.train) read(spec.train->rate.text);
   for (const auto& text : {spec.pictures.reconstruction, spec.pictures.corrupted})
     if (text) read(*text);
   for (const models::Parameter& p : spec.model.parameters) words.erase(p.name);

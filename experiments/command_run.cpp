@@ -5,17 +5,8 @@
 #include "experiments/trainer.hpp"
 
 namespace jacquard::experiments {
-int run_command(const RunCommand& command, std::ostream& out, Talk& talk) {
-  LoadedSpec loaded = load_spec(command.spec);
-  RunOptions options;
-  options.threads = command.threads;
-  options.out = command.out;
-  options.spec_text = loaded.text();
-  options.overrides = command.spec.overrides;
-  options.arguments = command.arguments;
-  const RunResult result = with_places(
-      loaded.problems(), [&] { return run(loaded.spec(), options, loaded.problems(), talk); });
 
+void print_result(const RunResult& result, std::ostream& out) {
   const auto label = [](const std::filesystem::path& picture) { return picture.stem().string(); };
   std::size_t width = std::string_view("run folder").size();
   for (const auto& picture : result.pictures) width = std::max(width, label(picture).size());
@@ -24,6 +15,19 @@ int run_command(const RunCommand& command, std::ostream& out, Talk& talk) {
   };
   line("run folder", result.folder);
   for (const auto& picture : result.pictures) line(label(picture), picture);
+}
+
+int run_command(const RunCommand& command, std::ostream& out, Talk& talk) {
+  LoadedSpec loaded = load_spec(command.spec);
+  RunOptions options;
+  options.threads = command.threads;
+  options.out = command.out;
+  options.spec_text = loaded.text();
+  options.arguments = command.arguments;
+  options.stop_after = command.stop_after;
+  const RunResult result = with_places(
+      loaded.problems(), [&] { return run(loaded.spec(), options, loaded.problems(), talk); });
+  print_result(result, out);
   return result.exit_code;
 }
 

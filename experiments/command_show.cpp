@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <sstream>
 
 #include "autodiff/algebra/simplify.hpp"
 #include "autodiff/gradient.hpp"
@@ -8,11 +9,13 @@
 #include "experiments/commands.hpp"
 #include "experiments/failure.hpp"
 #include "experiments/json_dump.hpp"
+#include "experiments/minimizers.hpp"
 #include "experiments/recording.hpp"
 #include "experiments/shown_cost.hpp"
+#include "experiments/stages.hpp"
+#include "experiments/step_program.hpp"
 #include "experiments/table.hpp"
 #include "models/language/functions.hpp"
-#include "nn/optimizers.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -21,7 +24,8 @@ using Json = nlohmann::ordered_json;
 
 // A spec recorded for one training step, with its gradients.
 struct Shown {
-  const Spec& spec;
+  Spec spec;          // of one stage
+  std::string stage;  // its name, empty without stages
   std::int64_t batch;
   std::map<std::string, Shape> inputs;  // of one example
   Recording recording;
@@ -35,11 +39,16 @@ struct Shown {
   }
 };
 
-Shown recorded(LoadedSpec& loaded) {
-  const Spec& spec = loaded.spec();
-  Shown shown{
-      spec, spec.train ? spec.train->batch : TrainSpec{}.batch, example_shapes(spec), {}, {}};
-  shown.recording = record(spec, shown.inputs, shown.batch, loaded.problems());
+Shown recorded(LoadedSpec& loaded, std::size_t stage) {
+  const Spec spec = stage_of(loaded.spec(), stage, loaded.problems());
+  loaded.problems().throw_if_any();
+  const std::int64_t batch = spec.train ? spec.train->batch : TrainSpec{}.batch;
+  Shown shown{spec,  loaded.spec().stages.empty() ? "" : loaded.spec().stages[stage].name,
+              batch, example_shapes(spec),
+              {},    {}};
+  shown.recording = record(shown.spec, shown.inputs, shown.batch, loaded.problems());
+  loaded.problems().throw_if_any();
+  check_parameter_names(shown.spec, shown.recording, loaded.problems());
   loaded.problems().throw_if_any();
   const std::vector<Expr>& parameters = shown.recording.parameters();
   if (!parameters.empty())
@@ -47,21 +56,20 @@ Shown recorded(LoadedSpec& loaded) {
   return shown;
 }
 
-// The training step: the cost, its gradients, and the updates where the spec says how to train.
+// The training step where the spec says how to train, else the cost and its gradients.
 Plan<float> step_plan(const Shown& shown, ThreadPool& pool) {
   const Recording& r = shown.recording;
-  const Expr cost = simplified(r.cost);
-  std::vector<Expr> gradients;
-  if (!r.parameters().empty()) gradients = gradient(cost, r.parameters(), Unused::kZero);
-  Program program{{cost}, {}, {cost}};
-  if (r.rate)
-    program.updates =
-        nn::optimizer_step(shown.spec.train->optimizer, r.parameters(), gradients, r.rate, r.step())
-            .updates;
-  else
-    program.outputs.insert(program.outputs.end(), gradients.begin(), gradients.end());
-  const auto& state = r.model->state_updates();
-  program.updates.insert(program.updates.end(), state.begin(), state.end());
+  const bool steps = shown.spec.train && !is_minimizer(shown.spec.train->optimizer);
+  Program program;
+  if (steps) {
+    program = step_program(shown.spec, r, Care::kFast).program.program;
+  } else {
+    const Expr cost = simplified(r.cost);
+    program = {{cost}, r.model->state_updates(), {cost}};
+    if (!r.parameters().empty())
+      for (const Expr& g : gradient(cost, r.parameters(), Unused::kZero))
+        program.outputs.push_back(g);
+  }
   return Plan<float>(shown.tape(), program, pool, plan_options(shown.spec));
 }
 
@@ -197,33 +205,52 @@ void show_graph(const Shown& shown, bool json, std::ostream& out) {
     out << dot;
 }
 
+void show(const Shown& shown, Aspect aspect, bool json, std::ostream& out) {
+  switch (aspect) {
+    case Aspect::kSummary:
+      return show_summary(shown, json, out);
+    case Aspect::kTape:
+      return show_tape(shown, json, out);
+    case Aspect::kGraph:
+      return show_graph(shown, json, out);
+    case Aspect::kPlan:
+      return show_plan(shown, json, out);
+    case Aspect::kCost:
+      return show_cost(shown.spec, shown.recording, shown.batch, json, out);
+    case Aspect::kExpanded:
+      throw InternalError("show: the expansion is that of the whole spec");
+  }
+}
+
 }  // namespace
 
 int show_command(const ShowCommand& command, std::ostream& out, Talk&) {
   LoadedSpec loaded = load_spec(command.spec);
-  const Shown shown = with_places(loaded.problems(), [&] {
-    return recorded(loaded);
-  });  // also for the expansion: mistakes in texts are told
-  switch (command.aspect) {
-    case Aspect::kSummary:
-      show_summary(shown, command.json, out);
-      break;
-    case Aspect::kExpanded:
-      print_json(out, spec_json(loaded.spec()));
-      break;
-    case Aspect::kTape:
-      show_tape(shown, command.json, out);
-      break;
-    case Aspect::kGraph:
-      show_graph(shown, command.json, out);
-      break;
-    case Aspect::kPlan:
-      show_plan(shown, command.json, out);
-      break;
-    case Aspect::kCost:
-      show_cost(shown.spec, shown.recording, shown.batch, command.json, out);
-      break;
+  std::vector<Shown> stages;
+  with_places(loaded.problems(), [&] {  // also for the expansion: mistakes in texts are told
+    for (std::size_t i = 0; i < stage_count(loaded.spec()); ++i)
+      stages.push_back(recorded(loaded, i));
+  });
+  if (command.aspect == Aspect::kExpanded) {
+    print_json(out, spec_json(loaded.spec()));
+    return kExitFine;
   }
+  if (stages.size() == 1) {
+    show(stages[0], command.aspect, command.json, out);
+    return kExitFine;
+  }
+  Json all = Json::array();
+  for (const Shown& stage : stages) {
+    if (!command.json) {
+      out << (&stage == &stages[0] ? "" : "\n") << "stage " << stage.stage << "\n\n";
+      show(stage, command.aspect, false, out);
+      continue;
+    }
+    std::ostringstream text;
+    show(stage, command.aspect, true, text);
+    all.push_back({{"stage", stage.stage}, {"shown", Json::parse(text.str())}});
+  }
+  if (command.json) print_json(out, {{"stages", all}});
   return kExitFine;
 }
 

@@ -20,9 +20,47 @@ struct RunCommand {
   SpecChoice spec;
   std::optional<std::filesystem::path> out = {};  // the run folder itself
   int threads = 1;
-  std::vector<std::string> arguments = {};  // argv, for the manifest
+  std::vector<std::string> arguments = {};       // argv, for the manifest
+  std::optional<std::uint64_t> stop_after = {};  // steps
 };
 int run_command(const RunCommand& command, std::ostream& out, Talk& talk);
+
+// Goes on with a run that was interrupted; prints what run prints.
+struct ResumeCommand {
+  std::filesystem::path folder;
+  int threads = 1;
+  std::optional<std::uint64_t> stop_after = {};  // steps
+};
+int resume_command(const ResumeCommand& command, std::ostream& out, Talk& talk);
+
+// Makes a run's step once more, without changing the run, and prints what its values and gradients
+// were, and where the first one came from that is not finite.
+struct ReplayCommand {
+  std::filesystem::path folder;
+  std::uint64_t step = 0;  // the first is 1
+  int threads = 1;
+};
+int replay_command(const ReplayCommand& command, std::ostream& out, Talk& talk);
+
+// Measures cost, terms and monitors of a run's checkpoint on a part of its data.
+struct EvalCommand {
+  std::filesystem::path folder;
+  std::string set = "test", checkpoint = {};
+  int threads = 1;
+  bool json = false;
+};
+int eval_command(const EvalCommand& command, std::ostream& out, Talk& talk);
+
+// Computes an expression for every example of a part of a run's data and writes it as an array:
+// codes, or reconstructions.
+struct ComputeCommand {
+  std::filesystem::path folder, out;
+  std::string set = "test", checkpoint = {};
+  std::string what = {};  // an expression; empty: h, or the reconstruction
+  bool reconstruct = false;
+  int threads = 1;
+};
+int compute_command(const ComputeCommand& command, std::ostream& out, Talk& talk);
 
 // Compares gradients with differences; prints a table, then a paragraph for each row that is wrong.
 struct CheckCommand {

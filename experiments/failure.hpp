@@ -16,6 +16,7 @@ inline constexpr int kExitUsage = 2;    // a command line that cannot be underst
 inline constexpr int kExitInvalid = 3;  // an invalid spec, override or data
 inline constexpr int kExitCheckFailed = 4;
 inline constexpr int kExitDiverged = 5;
+inline constexpr int kExitRequeue = 75;  // asked to stop, and to be gone on with
 
 // A command line that cannot be understood.
 struct UsageError : Error {

@@ -31,6 +31,17 @@ CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
       [low, high](std::string& text) { return not_whole_number(text, low, high); }, "");
 }
 
+CLI::Validator one_of_words(const std::vector<std::string>& words) {
+  return CLI::Validator(
+      [words](std::string& text) -> std::string {
+        if (std::ranges::find(words, text) != words.end()) return "";
+        std::string known;
+        for (const std::string& word : words) known += (known.empty() ? "" : ", ") + word;
+        return cat(in_quotes(std::string_view(text)), " is none of ", known);
+      },
+      "");
+}
+
 // "Usage: ..." of each command as a person would write it.
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -52,7 +63,13 @@ class CommandLine {
     app_.footer(
         "Each command has its own --help. Example:\n"
         "  jacquard run experiments/specs/quickstart.json train.epochs=1");
+    app_.require_subcommand(0, 1);  // a folder may be named as a command is
     add_run();
+    add_resume();
+    add_replay();
+    add_eval();
+    add_compute(encode_, "encode", "Write the codes of a run's data", "--what h");
+    add_compute(reconstruct_, "reconstruct", "Write the reconstructions of a run's data", "");
     add_check();
     add_show();
     add_gradients();
@@ -79,6 +96,24 @@ class CommandLine {
   }
 
   void add_run();
+  void add_resume();
+  void add_replay();
+  void add_eval();
+  void add_compute(ComputeCommand& command, const char* name, const char* what, const char* more);
+  void add_folder(CLI::App* app, std::filesystem::path& folder);
+  void add_stop_after(CLI::App* app, std::optional<std::uint64_t>& steps) {
+    app->add_option("--stop-after", steps, "Stop after so many steps, to be resumed: exit code 75")
+        ->type_name("N")
+        ->check(whole_number(1, kMost));
+  }
+  void add_set(CLI::App* app, std::string& set, std::string& checkpoint) {
+    app->add_option("--set", set, "train, valid or test; default test")
+        ->type_name("PART")
+        ->check(one_of_words(split_names()));
+    app->add_option("--checkpoint", checkpoint,
+                    "best, last, another one of the run, or a file; default best")
+        ->type_name("NAME");
+  }
   void add_check();
   void add_show();
   void add_gradients();
@@ -96,7 +131,12 @@ class CommandLine {
   std::map<const CLI::App*, Command> commands_;
   std::map<const CLI::App*, const SpecChoice*> specs_;
 
+  std::map<const CLI::App*, const std::filesystem::path*> folders_;
   RunCommand run_;
+  ResumeCommand resume_;
+  ReplayCommand replay_;
+  EvalCommand eval_;
+  ComputeCommand encode_, reconstruct_;
   CheckCommand check_;
   ShowCommand show_;
   bool expand_ = false, tape_ = false, plan_ = false, cost_ = false, dot_ = false;
@@ -139,6 +179,72 @@ void CommandLine::add_run() {
       ->type_name("DIR");
   run_.threads = all_cores();
   add_threads(app, run_.threads);
+  add_stop_after(app, run_.stop_after);
+}
+
+void CommandLine::add_folder(CLI::App* app, std::filesystem::path& folder) {
+  app->add_option("RUN", folder, "The folder of a run, such as runs/NAME/latest")->type_name("");
+  folders_[app] = &folder;
+}
+
+void CommandLine::add_resume() {
+  CLI::App* app = add("resume", "Go on with a run that was interrupted", "resume RUN [--threads N]",
+                      "resume runs/quickstart/latest", [this](std::ostream& out, Talk& talk) {
+                        return resume_command(resume_, out, talk);
+                      });
+  add_folder(app, resume_.folder);
+  resume_.threads = all_cores();
+  add_threads(app, resume_.threads);
+  add_stop_after(app, resume_.stop_after);
+}
+
+void CommandLine::add_replay() {
+  CLI::App* app = add("replay", "Make one step of a run again and say what it computed",
+                      "replay RUN --step K [--threads N]", "replay runs/quickstart/latest --step 7",
+                      [this](std::ostream& out, Talk& talk) {
+                        if (replay_.step == 0)
+                          throw UsageError("replay: --step is missing; the first step is 1");
+                        return replay_command(replay_, out, talk);
+                      });
+  add_folder(app, replay_.folder);
+  app->add_option("--step", replay_.step, "The step, counted from 1 over the whole run")
+      ->type_name("K")
+      ->check(whole_number(1, kMost));
+  replay_.threads = all_cores();
+  add_threads(app, replay_.threads);
+}
+
+void CommandLine::add_eval() {
+  CLI::App* app =
+      add("eval", "Measure a run's checkpoint on a part of its data",
+          "eval RUN [--set PART] [--checkpoint NAME] [--json]",
+          "eval runs/quickstart/latest --set test",
+          [this](std::ostream& out, Talk& talk) { return eval_command(eval_, out, talk); });
+  add_folder(app, eval_.folder);
+  add_set(app, eval_.set, eval_.checkpoint);
+  eval_.threads = all_cores();
+  add_threads(app, eval_.threads);
+  add_json(app, eval_.json);
+}
+
+void CommandLine::add_compute(ComputeCommand& command, const char* name, const char* what,
+                              const char* more) {
+  CLI::App* app = add(
+      name, what, cat(name, " RUN --out FILE.npz [--set PART] [--checkpoint NAME] [--what TEXT]"),
+      cat(name, " runs/quickstart/latest --out ", name, "d.npz ", more),
+      [&command](std::ostream& out, Talk& talk) { return compute_command(command, out, talk); });
+  command.reconstruct = &command == &reconstruct_;
+  add_folder(app, command.folder);
+  app->add_option("--out", command.out, "Where to write the array, and the labels if there are any")
+      ->type_name("FILE");
+  app->add_option("--what", command.what,
+                  command.reconstruct
+                      ? "An expression of the model; default: pictures.reconstruction, else y"
+                      : "An expression of the model; default h")
+      ->type_name("TEXT");
+  add_set(app, command.set, command.checkpoint);
+  command.threads = all_cores();
+  add_threads(app, command.threads);
 }
 
 void CommandLine::add_check() {
@@ -308,6 +414,9 @@ CommandLine::Command CommandLine::chosen() const {
   const CLI::App& app = deepest();
   refuse_rest(app);
   const auto spec = specs_.find(&app);
+  if (const auto folder = folders_.find(&app); folder != folders_.end() && folder->second->empty())
+    throw UsageError(
+        cat(app.get_name(), ": RUN is missing; jacquard ", formatter_->usages.at(&app)));
   const bool needs_spec = spec != specs_.end() && !functions_;
   if (needs_spec && spec->second->path.empty())
     throw UsageError(cat(app.get_name(), ": SPEC is missing; jacquard ",

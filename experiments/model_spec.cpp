@@ -103,6 +103,23 @@ void read_inputs(Fields fields, Spec& spec) {
   }
 }
 
+void read_state(Fields fields, Spec& spec) {
+  if (!fields.present()) return;
+  for (const Item& item : fields.entries()) {
+    models::State state{item.name(), {}, {"zeros", {}}, {}};
+    check_name(item, "state");
+    Fields inner = item.as_object();
+    if (!inner.present()) continue;
+    state.shape = read_shape(inner.require_item("shape", "a list of sizes"));
+    if (const Item init = inner.item("init"); init.present())
+      state.initial = read_initializer(init);
+    state.next = inner.require<std::string>("next");
+    inner.done();
+    spec.pointers["state/" + state.name] = item.pointer() + "/next";
+    spec.model.state.push_back(std::move(state));
+  }
+}
+
 // The number of inputs that a short form is made for: given, or those of x.
 std::int64_t inputs_of(const Item& given, const Spec& spec, const Fields& fields) {
   if (given.present() && !given.is_object()) return given.as<std::int64_t>(1, between(1, 1e8));
@@ -203,6 +220,15 @@ void check_unique(const Fields& fields, const Spec& spec) {
   for (const auto& [name, input] : spec.inputs) add(name);
   for (const auto& p : spec.model.parameters) add(p.name);
   for (const auto& d : spec.model.define) add(d.first);
+  for (const auto& s : spec.model.state) add(s.name);
+}
+
+Json initializer_json(const nn::Initializer& given, const Shape& shape) {
+  const nn::Initializer init = nn::resolved(given, shape);
+  if (init.options.empty()) return init.kind;
+  Json json{{"kind", init.kind}};
+  for (const auto& [name, value] : init.options) json[name] = value;
+  return json;
 }
 
 }  // namespace
@@ -219,6 +245,7 @@ void read_model(Fields model, Spec& spec) {
                    "add \"kind\", or declare inputs by name: {\"x\": {\"shape\": [784]}}");
   read_parameters(model.object("parameters"), spec);
   read_definitions(model.object("define"), spec);
+  read_state(model.object("state"), spec);
   check_unique(model, spec);
   model.done();
 }
@@ -236,18 +263,14 @@ nlohmann::ordered_json model_json(const Spec& spec) {
   for (const auto& [name, input] : spec.inputs)
     model["inputs"][name] = {
         {"shape", input.shape.sizes()}, {"low", input.low}, {"high", input.high}};
-  for (const models::Parameter& p : spec.model.parameters) {
-    const nn::Initializer init = nn::resolved(p.initial, p.shape);
-    Json json{{"shape", p.shape.sizes()}};
-    if (init.options.empty()) {
-      json["init"] = init.kind;
-    } else {
-      json["init"] = {{"kind", init.kind}};
-      for (const auto& [name, value] : init.options) json["init"][name] = value;
-    }
-    model["parameters"][p.name] = std::move(json);
-  }
+  for (const models::Parameter& p : spec.model.parameters)
+    model["parameters"][p.name] = {{"shape", p.shape.sizes()},
+                                   {"init", initializer_json(p.initial, p.shape)}};
   for (const auto& [name, text] : spec.model.define) model["define"][name] = text;
+  for (const models::State& s : spec.model.state)
+    model["state"][s.name] = {{"shape", s.shape.sizes()},
+                              {"init", initializer_json(s.initial, s.shape)},
+                              {"next", s.next}};
   return model;
 }
 

@@ -14,9 +14,6 @@ namespace jacquard::experiments {
 void read_model(Fields model, Spec& spec);
 void read_functions(Fields functions, Spec& spec);
 
-// Reads the numbers of a chosen kind from the fields beside its name.
-void read_options(Fields& fields, std::span<const nn::Kind> kinds, nn::Choice& choice);
-
 // The section with everything written out.
 nlohmann::ordered_json model_json(const Spec& spec);
 

@@ -4,15 +4,9 @@
 #include <numeric>
 
 #include "autodiff/algebra/simplify.hpp"
+#include "experiments/encoding.hpp"
 
 namespace jacquard::experiments {
-namespace {
-
-// Steps from here on belong to monitors; no training makes that many.
-constexpr std::uint64_t kFirstMonitorStep = std::uint64_t{1} << 62;
-
-}  // namespace
-
 Monitor::Monitor(const Spec& spec, const std::map<std::string, Shape>& inputs, const DataSet& data,
                  std::int64_t batch, std::int64_t limit, Values& values, ThreadPool& pool,
                  Problems& problems)

@@ -86,7 +86,12 @@ Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, s
     r.terms.push_back({t.name, t.weight, model.scalar(t.value, "cost/" + t.name)});
   for (const auto& [name, text] : spec.monitors)
     r.monitors.emplace_back(name, model.scalar(text, "monitor/" + name));
-  if (spec.train) r.rate = model.scalar(spec.train->rate, "train/optimizer/rate");
+  if (spec.train) {
+    r.rate = spec.train->adjuster ? r.tape->input(kAdjustedRate, Shape{})
+                                  : model.scalar(spec.train->rate.text, "train/optimizer/rate");
+    for (const auto& [name, number] : spec.train->scheduled)
+      r.scheduled[name] = model.scalar(number.text, "train/optimizer/" + name);
+  }
   const Expr x = inputs.contains("x") ? model["x"] : Expr{};
   const PictureSpec& pictures = spec.pictures;
   r.reconstruction =

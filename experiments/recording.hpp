@@ -16,6 +16,9 @@
 
 namespace jacquard::experiments {
 
+// The input that holds the rate which the monitors drive.
+inline constexpr const char* kAdjustedRate = "train/rate";
+
 struct RecordedTerm {
   std::string name;
   double weight;
@@ -29,6 +32,7 @@ struct Recording {
   Expr cost;                                           // []: the weighted sum of the terms
   std::vector<std::pair<std::string, Expr>> monitors;  // scalars
   Expr rate;                                           // []; empty without "train"
+  nn::ScheduledOptions scheduled;                      // options of the optimizer that change
   // Expressions shaped like x; empty where there is none.
   Expr reconstruction, corrupted;
 

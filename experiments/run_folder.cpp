@@ -235,12 +235,36 @@ RunFolder RunFolder::create(const NewRun& run) {
   return folder;
 }
 
+RunFolder RunFolder::open(const fs::path& path) {
+  std::error_code reason;
+  if (!fs::exists(path / "config.json", reason) || !fs::exists(path / "metrics.jsonl", reason))
+    throw SpecError(cat("run folder ", in_quotes(path), ": this is no folder of a run (it has no ",
+                        fs::exists(path / "config.json", reason) ? "metrics.jsonl" : "config.json",
+                        ")"));
+  return RunFolder(path, [] { return std::chrono::system_clock::now(); });
+}
+
+std::optional<RunStatus> RunFolder::status_of(const fs::path& path) {
+  try {
+    const auto json = nlohmann::json::parse(read_file<Error>(path / "status.json"));
+    for (const RunStatus status : {RunStatus::kRunning, RunStatus::kCompleted, RunStatus::kFailed,
+                                   RunStatus::kDiverged, RunStatus::kInterrupted})
+      if (json.at("status") == status_text(status)) return status;
+  } catch (const std::exception&) {
+    // Whatever is wrong with it, the run can be gone on with.
+  }
+  return std::nullopt;
+}
+
 RunFolder::RunFolder(fs::path path, std::function<TimePoint()> clock)
     : path_(std::move(path)),
       clock_(std::move(clock)),
       metrics_(path_ / "metrics.jsonl"),
       log_(path_ / "log.txt"),
-      last_heartbeat_(clock_()) {}
+      last_heartbeat_(clock_()) {
+  if (!metrics_.lock())
+    throw Error(cat("run folder ", in_quotes(path_), ": another program is at work in it"));
+}
 
 void RunFolder::write(const fs::path& relative, std::string_view bytes) {
   check_inside(relative);
@@ -257,7 +281,17 @@ void RunFolder::append_metrics(std::string_view line) {
   metrics_.sync();
 }
 
-void RunFolder::append_log(std::string_view text) { log_.append(plain_text(text)); }
+void RunFolder::keep_lines(std::int64_t metrics, std::int64_t log) {
+  metrics_.keep_lines(metrics);
+  log_.keep_lines(log);
+  log_lines_ = log;
+}
+
+void RunFolder::append_log(std::string_view text) {
+  const std::string plain = plain_text(text);
+  log_.append(plain);
+  log_lines_ += std::ranges::count(plain, '\n');
+}
 
 void RunFolder::set_status(RunStatus status, std::optional<int> exit_code) {
   status_ = status;

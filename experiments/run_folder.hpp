@@ -39,12 +39,22 @@ class RunFolder {
   // holds anything; Error when the disk fails, and then nothing is left behind.
   static RunFolder create(const NewRun& run);
 
+  // Opens the folder of a run that was begun, for going on with it. Throws SpecError for what is no
+  // run's folder, Error when another program is at work in it.
+  static RunFolder open(const std::filesystem::path& path);
+
+  // What status.json says; nothing if it cannot be read.
+  static std::optional<RunStatus> status_of(const std::filesystem::path& path);
+
   const std::filesystem::path& path() const { return path_; }
 
   // Replaces a file atomically; `relative` is a path inside the folder, and its folders are made.
   void write(const std::filesystem::path& relative, std::string_view bytes);
   // One line (without newline) of metrics.jsonl, on disk when the call returns.
   void append_metrics(std::string_view line);
+  // Cuts metrics.jsonl and log.txt back to so many lines.
+  void keep_lines(std::int64_t metrics, std::int64_t log);
+  std::int64_t log_lines() const { return log_lines_; }
   // Text for log.txt, newlines included; escape sequences of terminals are left out.
   void append_log(std::string_view text);
   // Writes status.json: {"status": ..., "heartbeat": now, "exit": the exit code, or null}.
@@ -58,6 +68,7 @@ class RunFolder {
   std::filesystem::path path_;
   std::function<TimePoint()> clock_;
   AppendedFile metrics_, log_;
+  std::int64_t log_lines_ = 0;  // appended since the folder was made or opened, or kept
   RunStatus status_ = RunStatus::kRunning;
   TimePoint last_heartbeat_;
 };

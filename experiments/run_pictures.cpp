@@ -112,12 +112,12 @@ void RunPictures::draw_field(std::vector<std::filesystem::path>& drawn) {
   drawn.push_back(save("field.svg", vector_field_svg(field)));
 }
 
-void RunPictures::draw_curves(const std::vector<MonitoredEpoch>& epochs) {
+void RunPictures::draw_curves(const std::vector<Metrics>& epochs) {
   Chart chart;
   chart.title = spec.name;
   chart.x_label = "epoch";
   chart.y_label = "cost";
-  for (const char* set : {"train", "valid"}) {
+  for (const char* set : {"train", "valid", "test"}) {
     Series series{cat(set, " cost"), {}, {}};
     for (std::size_t e = 0; e < epochs.size(); ++e)
       for (const auto& [name, value] : epochs[e])

@@ -10,14 +10,12 @@
 
 #include "autodiff/pool.hpp"
 #include "experiments/data.hpp"
+#include "experiments/metrics.hpp"
 #include "experiments/run_folder.hpp"
 #include "experiments/spec.hpp"
 #include "experiments/values.hpp"
 
 namespace jacquard::experiments {
-
-// The named numbers of one monitored epoch, such as {"valid/cost", 92.1}.
-using MonitoredEpoch = std::vector<std::pair<std::string, double>>;
 
 struct RunPictures {
   const Spec& spec;
@@ -37,7 +35,7 @@ struct RunPictures {
   std::vector<std::filesystem::path> draw();
 
   // curves.svg: the cost of each set over the epochs.
-  void draw_curves(const std::vector<MonitoredEpoch>& epochs);
+  void draw_curves(const std::vector<Metrics>& epochs);
 
  private:
   std::filesystem::path save(const std::string& file, const std::string& bytes);

@@ -11,11 +11,12 @@
 #include "experiments/data.hpp"
 #include "experiments/fields.hpp"
 #include "experiments/generated_data.hpp"
+#include "experiments/minimizers.hpp"
+#include "experiments/train_spec.hpp"
 #include "models/autoencoder.hpp"
 #include "models/short_form.hpp"
 #include "nn/activations.hpp"
 #include "nn/initial_values.hpp"
-#include "nn/optimizers.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -157,6 +158,16 @@ Json parameters() {
       kNamePattern);
 }
 
+Json state() {
+  return by_name("what is carried from step to step, by name",
+                 object("shape, initial values, and what it becomes after each step",
+                        {{"shape", reference("shape")},
+                         {"init", reference("init")},
+                         {"next", text("an expression of its shape")}},
+                        {"shape", "next"}),
+                 kNamePattern);
+}
+
 Json inputs() {
   Json long_form = object("the shape of one example, and the range of random values for a check",
                           {{"shape", reference("shape")},
@@ -220,7 +231,8 @@ Json short_form_fields(std::string_view kind, std::vector<std::string>& required
 Json model() {
   const Json shared{{"parameters", parameters()},
                     {"define", by_name("definitions: name and expression",
-                                       text("an expression of the cost language"), kNamePattern)}};
+                                       text("an expression of the cost language"), kNamePattern)},
+                    {"state", state()}};
   Json properties = shared;
   properties["inputs"] = inputs();
   std::vector<Json> alternatives{object("parameters and definitions", std::move(properties))};
@@ -278,18 +290,105 @@ Json cost() {
   return schema;
 }
 
+// A number, an expression of epoch and step, or a schedule by name.
+Json scheduled(std::string_view description, Json number_schema) {
+  std::vector<Json> alternatives = alternatives_of(models::schedule_kinds(), Json::object());
+  alternatives.insert(alternatives.begin(),
+                      {std::move(number_schema), text("an expression of epoch and step")});
+  return one_of(description, std::move(alternatives));
+}
+
+Json optimizer() {
+  Json rate = scheduled("learning rate; default 0.1", number("a constant rate", above(0)));
+  const Json of{
+      {"of", text("name of a metric, lower is better; default: the cost of the last set")}};
+  for (Json& kind : alternatives_of({&adjuster_kind(), 1}, of))
+    rate["oneOf"].push_back(std::move(kind));
+  const Json shared{{"rate", std::move(rate)},
+                    {"rates", by_name("factors of the rate, by parameter",
+                                      number("factor of the rate", at_least(0)))}};
+  std::vector<Json> alternatives = alternatives_of(nn::optimizer_kinds(), shared);
+  for (Json& kind : alternatives)
+    for (const std::string_view name : nn::schedulable_options())
+      if (Json& properties = kind["properties"]; properties.contains(name))
+        properties[std::string(name)] =
+            scheduled(properties[std::string(name)]["description"].get<std::string>(),
+                      properties[std::string(name)]);
+  for (Json& kind : alternatives_of(minimizer_kinds(), Json::object()))
+    alternatives.push_back(std::move(kind));
+  return one_of("how a step is made; default sgd", std::move(alternatives));
+}
+
+Json stop_rule() {
+  const Json shared{{"of", text("name of a metric; default: the cost of the last set")},
+                    {"higher", boolean("higher is better; default false")}};
+  std::vector<Json> alternatives = alternatives_of(stop_rule_kinds(), shared);
+  for (const char* several : {"any", "all"}) {
+    Json rules{{"type", "array"}, {"items", reference("stop")}, {"minItems", 1}};
+    alternatives.push_back(object(cat("holds when ", several, " of the rules hold"),
+                                  {{several, std::move(rules)}}, {several}));
+  }
+  return one_of("a rule that ends the training", std::move(alternatives));
+}
+
+Json list_of(Json items, std::string_view description) {
+  return {{"type", "array"}, {"items", std::move(items)}, {"description", description}};
+}
+
 Json train() {
-  const Json rate{{"rate", one_of("learning rate: a number or an expression of epoch and step",
-                                  {number("a constant rate", above(0)), text("an expression")})}};
+  const Json norms = object(
+      "norms along an axis are kept in bounds after every step",
+      {{"axis",
+        integer("0: norms of the columns of a matrix; 1: of its rows; default 0", at_least(0))},
+       {"low", number("the least norm; default 0", at_least(0))},
+       {"high", number("the largest norm", at_least(0))}});
+  const Json best =
+      object("which epoch is the best one",
+             {{"of", text("name of a metric; default: the cost of the last set")},
+              {"higher", boolean("higher is better; default false")},
+              {"restore", boolean("the training ends with its parameters; default false")}});
   return object(
       "how to train",
-      {{"optimizer",
-        one_of("how a step is made; default sgd", alternatives_of(nn::optimizer_kinds(), rate))},
+      {{"optimizer", optimizer()},
+       {"decay", by_name("by parameter: it shrinks by rate * decay * itself in every step",
+                         number("decay", at_least(0)))},
+       {"norms", by_name("by parameter", norms)},
+       {"frozen", list_of(text("name of a parameter"), "parameters that are not trained")},
+       {"average", object("the running average of all parameters, kept as state average/NAME",
+                          {{"from_epoch", integer("its first epoch; default 1", at_least(1))}})},
        {"batch", integer("examples of a step; default 100", between(1, 1e6))},
        {"epochs", integer("passes over the training part; default 20", at_least(0))},
-       {"monitor_examples",
-        integer("the most examples of each set that monitors look at, 0: all; default 10000",
-                at_least(0))}});
+       {"seconds", number("no epoch begins after so long", above(0))},
+       {"stop", list_of(reference("stop"), "any of these rules ends the training")},
+       {"best", best},
+       {"monitor_sets",
+        list_of(one_of_words(split_names(), ""), "what monitors look at; default train and valid")},
+       {"monitor_batches",
+        integer("the most batches of each set that monitors look at; default 0: all", at_least(0))},
+       {"save_freq", integer("epochs between checkpoints; default 1", at_least(1))}});
+}
+
+Json monitor() {
+  return by_name("what else is measured after each epoch: name and expression",
+                 text("a scalar expression"));
+}
+
+Json name();
+
+Json stages() {
+  const Json stage = object("one training",
+                            {{"name", name()},
+                             {"data", data()},
+                             {"cached", list_of(text("name of a definition"),
+                                                "definitions that are computed once for each "
+                                                "example, when the stage begins")},
+                             {"cost", cost()},
+                             {"monitor", monitor()},
+                             {"train", train()}},
+                            {"name", "cost", "train"});
+  return list_of(stage,
+                 "trainings one after the other over the same parameters, instead of cost "
+                 "and train");
 }
 
 Json pictures() {
@@ -331,15 +430,18 @@ nlohmann::ordered_json spec_schema() {
       by_name("functions of your own: \"kl(p, q)\" and an expression",
               text("an expression of the arguments and of the model's names"));
   properties["cost"] = cost();
-  properties["monitor"] = by_name("what else is measured after each epoch: name and expression",
-                                  text("a scalar expression"));
+  properties["monitor"] = monitor();
   properties["train"] = train();
+  properties["stages"] = stages();
+  properties["initial"] =
+      text("a checkpoint whose parameters are begun with, relative to the spec");
   properties["pictures"] = pictures();
   Json schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
               {"title", "a Jacquard experiment"}};
   schema.update(object("model, cost and training; comments are allowed in the file",
-                       std::move(properties), {"name", "model", "cost"}));
-  schema["definitions"] = {{"shape", shape()}, {"init", initial_values()}};
+                       std::move(properties), {"name", "model"}));
+  schema["oneOf"] = {{{"required", {"cost"}}}, {{"required", {"stages"}}}};
+  schema["definitions"] = {{"shape", shape()}, {"init", initial_values()}, {"stop", stop_rule()}};
   return schema;
 }
 

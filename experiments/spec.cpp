@@ -35,7 +35,9 @@ std::optional<DataSpec> read_data(Fields fields, const std::filesystem::path& fo
   return data;
 }
 
-std::vector<TermSpec> read_cost(Fields fields, Spec& spec) {
+using Pointers = std::map<std::string, std::string>;
+
+std::vector<TermSpec> read_cost(Fields fields, Pointers& pointers) {
   std::vector<TermSpec> terms;
   if (!fields.present()) return terms;
   for (const Item& item : fields.entries()) {
@@ -47,10 +49,10 @@ std::vector<TermSpec> read_cost(Fields fields, Spec& spec) {
       term.weight = inner.get("weight", term.weight);
       term.value = inner.require<std::string>("value");
       inner.done();
-      spec.pointers["cost/" + term.name] = item.pointer() + "/value";
+      pointers["cost/" + term.name] = item.pointer() + "/value";
     } else if (item.is_text()) {
       term.value = item.as<std::string>();
-      spec.pointers["cost/" + term.name] = item.pointer();
+      pointers["cost/" + term.name] = item.pointer();
     } else {
       item.problem(
           "a term of the cost is an expression, or an object",
@@ -63,57 +65,14 @@ std::vector<TermSpec> read_cost(Fields fields, Spec& spec) {
   return terms;
 }
 
-void read_monitors(Fields fields, Spec& spec) {
-  if (!fields.present()) return;
+std::vector<std::pair<std::string, std::string>> read_monitors(Fields fields, Pointers& pointers) {
+  std::vector<std::pair<std::string, std::string>> monitors;
+  if (!fields.present()) return monitors;
   for (const Item& item : fields.entries()) {
-    spec.monitors.emplace_back(item.name(), item.as<std::string>());
-    spec.pointers["monitor/" + item.name()] = item.pointer();
+    monitors.emplace_back(item.name(), item.as<std::string>());
+    pointers["monitor/" + item.name()] = item.pointer();
   }
-}
-
-// The rate is a number or an expression of epoch and step.
-std::string read_rate(Fields& optimizer, Spec& spec, const std::string& fallback) {
-  const Item item = optimizer.item("rate");
-  if (!item.present()) return fallback;
-  spec.pointers["train/optimizer/rate"] = item.pointer();
-  if (item.is_text()) return item.as<std::string>();
-  return number_text(item.as<double>(0.1, above(0)));
-}
-
-nn::Optimizer read_optimizer(Fields fields, Spec& spec, std::string& rate) {
-  nn::Optimizer optimizer{"sgd", {}};
-  if (!fields.present()) return optimizer;
-  std::vector<std::string> kinds;
-  for (const nn::Kind& kind : nn::optimizer_kinds()) kinds.emplace_back(kind.name);
-  optimizer.kind = fields.require_choice("kind", kinds);
-  rate = read_rate(fields, spec, rate);
-  read_options(fields, nn::optimizer_kinds(), optimizer);
-  fields.done();
-  return optimizer;
-}
-
-std::optional<TrainSpec> read_train(Fields fields, Spec& spec) {
-  if (!fields.present()) return std::nullopt;
-  TrainSpec train;
-  train.optimizer = read_optimizer(fields.object("optimizer"), spec, train.rate);
-  train.batch = fields.get<std::int64_t>("batch", train.batch, between(1, 1e6));
-  train.epochs = fields.get<std::int64_t>("epochs", train.epochs, at_least(0));
-  train.monitor_examples =
-      fields.get<std::int64_t>("monitor_examples", train.monitor_examples, at_least(0));
-  fields.done();
-  return train;
-}
-
-PictureSpec read_pictures(Fields fields, Spec& spec) {
-  PictureSpec pictures;
-  if (!fields.present()) return pictures;
-  pictures.reconstruction = fields.optional<std::string>("reconstruction");
-  pictures.corrupted = fields.optional<std::string>("corrupted");
-  pictures.filters = fields.list<std::string>("filters");
-  for (const char* name : {"reconstruction", "corrupted"})
-    spec.pointers[std::string("pictures/") + name] = fields.pointer() + "/" + name;
-  fields.done();
-  return pictures;
+  return monitors;
 }
 
 std::string read_name(Fields& fields) {
@@ -130,10 +89,45 @@ std::string read_name(Fields& fields) {
   return name;
 }
 
-Json choice_json(const nn::Choice& choice) {
-  Json json{{"kind", choice.kind}};
-  for (const auto& [name, value] : choice.options) json[name] = value;
-  return json;
+StageSpec read_stage(Fields fields, const std::filesystem::path& folder) {
+  StageSpec stage;
+  stage.name = read_name(fields);
+  stage.data = read_data(fields.object("data"), folder);
+  stage.cached = fields.list<std::string>("cached");
+  stage.cost = read_cost(fields.require_object("cost"), stage.pointers);
+  stage.monitors = read_monitors(fields.object("monitor"), stage.pointers);
+  stage.train = read_train(fields.require_object("train"), stage.pointers);
+  fields.done();
+  return stage;
+}
+
+// A spec has stages, or one cost and one training.
+void read_stages(Fields& fields, const std::filesystem::path& folder, Spec& spec) {
+  for (const Item& item : fields.array("stages")) {
+    Fields stage = item.as_object();
+    if (!stage.present()) continue;
+    StageSpec read = read_stage(std::move(stage), folder);
+    for (const StageSpec& other : spec.stages)
+      if (other.name == read.name)
+        item.problem(cat("two stages are named '", read.name, "'"), "give each its own name");
+    spec.stages.push_back(std::move(read));
+  }
+  for (const char* name : {"cost", "train"})
+    if (const Item item = fields.item(name); item.present())
+      item.problem(cat("a spec with stages has no \"", name, "\" of its own"),
+                   "move it into a stage");
+}
+
+PictureSpec read_pictures(Fields fields, Spec& spec) {
+  PictureSpec pictures;
+  if (!fields.present()) return pictures;
+  pictures.reconstruction = fields.optional<std::string>("reconstruction");
+  pictures.corrupted = fields.optional<std::string>("corrupted");
+  pictures.filters = fields.list<std::string>("filters");
+  for (const char* name : {"reconstruction", "corrupted"})
+    spec.pointers[std::string("pictures/") + name] = fields.pointer() + "/" + name;
+  fields.done();
+  return pictures;
 }
 
 Json data_json(const DataSpec& data) {
@@ -151,13 +145,26 @@ Json data_json(const DataSpec& data) {
   return json;
 }
 
-Json train_json(const TrainSpec& train) {
-  Json optimizer = choice_json(train.optimizer);
-  optimizer["rate"] = train.rate;
-  return {{"optimizer", std::move(optimizer)},
-          {"batch", train.batch},
-          {"epochs", train.epochs},
-          {"monitor_examples", train.monitor_examples}};
+Json cost_json(const std::vector<TermSpec>& terms) {
+  Json cost = Json::object();
+  for (const TermSpec& t : terms) cost[t.name] = {{"weight", t.weight}, {"value", t.value}};
+  return cost;
+}
+
+Json monitors_json(const std::vector<std::pair<std::string, std::string>>& monitors) {
+  Json json = Json::object();
+  for (const auto& [name, text] : monitors) json[name] = text;
+  return json;
+}
+
+Json stage_json(const StageSpec& stage) {
+  Json json{{"name", stage.name}};
+  if (stage.data) json["data"] = data_json(*stage.data);
+  if (!stage.cached.empty()) json["cached"] = stage.cached;
+  json["cost"] = cost_json(stage.cost);
+  if (!stage.monitors.empty()) json["monitor"] = monitors_json(stage.monitors);
+  json["train"] = train_json(stage.train);
+  return json;
 }
 
 Json pictures_json(const PictureSpec& pictures) {
@@ -169,23 +176,6 @@ Json pictures_json(const PictureSpec& pictures) {
 }
 
 }  // namespace
-
-void read_options(Fields& fields, std::span<const nn::Kind> kinds, nn::Choice& choice) {
-  for (const nn::Kind& kind : kinds) {
-    if (kind.name != choice.kind) continue;
-    for (const nn::Option& option : kind.options) {
-      const std::string name(option.name);
-      const Range range = between(option.low, option.high);
-      if (option.flag) {
-        if (fields.has(name)) choice.options[name] = fields.get(name, false) ? 1 : 0;
-      } else if (!option.fallback) {
-        choice.options[name] = fields.require<double>(name, range);
-      } else if (const auto value = fields.optional<double>(name, range)) {
-        choice.options[name] = *value;
-      }
-    }
-  }
-}
 
 Spec read_spec(const std::filesystem::path& folder, Problems& problems) {
   Spec spec;
@@ -200,9 +190,16 @@ Spec read_spec(const std::filesystem::path& folder, Problems& problems) {
   spec.data = read_data(fields.object("data"), folder);
   read_model(fields.require_object("model"), spec);
   read_functions(fields.object("functions"), spec);
-  spec.cost = read_cost(fields.require_object("cost"), spec);
-  read_monitors(fields.object("monitor"), spec);
-  spec.train = read_train(fields.object("train"), spec);
+  spec.monitors = read_monitors(fields.object("monitor"), spec.pointers);
+  if (fields.has("stages")) {
+    read_stages(fields, folder, spec);
+  } else {
+    spec.cost = read_cost(fields.require_object("cost"), spec.pointers);
+    if (Fields train = fields.object("train"); train.present())
+      spec.train = read_train(std::move(train), spec.pointers);
+  }
+  if (const auto initial = fields.optional<std::string>("initial"))
+    spec.initial = folder / *initial;
   spec.pictures = read_pictures(fields.object("pictures"), spec);
   fields.done();
   return spec;
@@ -219,15 +216,11 @@ nlohmann::ordered_json spec_json(const Spec& spec) {
     for (const auto& [signature, text] : spec.model.functions) functions[signature] = text;
     json["functions"] = std::move(functions);
   }
-  Json cost = Json::object();
-  for (const TermSpec& t : spec.cost) cost[t.name] = {{"weight", t.weight}, {"value", t.value}};
-  json["cost"] = std::move(cost);
-  if (!spec.monitors.empty()) {
-    Json monitor = Json::object();
-    for (const auto& [name, text] : spec.monitors) monitor[name] = text;
-    json["monitor"] = std::move(monitor);
-  }
+  if (!spec.initial.empty()) json["initial"] = std::filesystem::absolute(spec.initial).string();
+  if (spec.stages.empty()) json["cost"] = cost_json(spec.cost);
+  if (!spec.monitors.empty()) json["monitor"] = monitors_json(spec.monitors);
   if (spec.train) json["train"] = train_json(*spec.train);
+  for (const StageSpec& stage : spec.stages) json["stages"].push_back(stage_json(stage));
   if (Json pictures = pictures_json(spec.pictures); !pictures.empty())
     json["pictures"] = std::move(pictures);
   return json;

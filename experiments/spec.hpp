@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -16,8 +17,8 @@
 #include "experiments/data.hpp"
 #include "experiments/json_text.hpp"
 #include "experiments/problem.hpp"
+#include "experiments/train_spec.hpp"
 #include "models/declarations.hpp"
-#include "nn/optimizers.hpp"
 
 namespace jacquard::experiments {
 
@@ -34,19 +35,23 @@ struct InputSpec {
   double low = 0, high = 1;
 };
 
-struct TrainSpec {
-  nn::Optimizer optimizer;
-  std::string rate = "0.1";  // an expression of epoch and step
-  std::int64_t batch = 100;
-  std::int64_t epochs = 20;
-  std::int64_t monitor_examples = 10000;  // the most of each set that monitors look at; 0: all
-};
-
 // What the pictures of a run show; empty names are left out.
 struct PictureSpec {
   std::optional<std::string> reconstruction,
       corrupted;                     // expressions like x; default y; corrupted, xe
   std::vector<std::string> filters;  // parameters; default: all that fit x
+};
+
+// One training of several over the same parameters.
+struct StageSpec {
+  std::string name;
+  std::optional<DataSpec> data;     // instead of the spec's
+  std::vector<std::string> cached;  // definitions whose values are computed once for each example,
+                                    // with the parameters as they are when the stage begins
+  std::vector<TermSpec> cost;
+  std::vector<std::pair<std::string, std::string>> monitors;  // beside the spec's
+  TrainSpec train;
+  std::map<std::string, std::string> pointers;  // of the texts above
 };
 
 struct Spec {
@@ -59,6 +64,8 @@ struct Spec {
   std::vector<TermSpec> cost;
   std::vector<std::pair<std::string, std::string>> monitors;  // name, expression
   std::optional<TrainSpec> train;
+  std::vector<StageSpec> stages;  // instead of `cost` and `train`
+  std::filesystem::path initial;  // a checkpoint whose parameters are begun with; may be empty
   PictureSpec pictures;
 
   // Where each text of the cost language stands: "define/h" -> "/model/define/h". Texts of a short

@@ -42,6 +42,9 @@ class Talk {
   void warn(std::string_view text) { line("warning: ", "\x1b[33m", text); }
   void error(std::string_view text) { line("error: ", "\x1b[31m", text); }
 
+  // A line for whoever looks on, that is not logged.
+  void aside(std::string_view text) { put("", "", plain_text(text)); }
+
   // Hands what was said so far and what will be said to `log`; an empty one ends that. A log that
   // throws is reported once on the stream and not used again: losing it must not end a training.
   void log_to(Log log);

@@ -6,21 +6,22 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "autodiff/closest.hpp"
 #include "autodiff/error.hpp"
-#include "autodiff/gradient.hpp"
-#include "autodiff/guarded_plan.hpp"
 #include "autodiff/print.hpp"
 #include "autodiff/products.hpp"
 #include "experiments/divergence.hpp"
+#include "experiments/failure.hpp"
+#include "experiments/file.hpp"
 #include "experiments/interrupt.hpp"
 #include "experiments/json_dump.hpp"
-#include "experiments/json_line.hpp"
 #include "experiments/manifest.hpp"
-#include "experiments/monitors.hpp"
-#include "experiments/permutation.hpp"
 #include "experiments/progress.hpp"
 #include "experiments/run_folder.hpp"
+#include "experiments/run_metrics.hpp"
 #include "experiments/run_pictures.hpp"
+#include "experiments/stage_training.hpp"
+#include "experiments/stages.hpp"
 
 namespace jacquard::experiments {
 namespace {
@@ -31,142 +32,129 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The plan of one training step, with the memory it is bound to.
-struct Step {
-  Recording recording;
-  std::optional<GuardedPlan<float>> plan;
-  std::optional<BatchFeeder> feeder;
-  float epoch = 0, number = 0;
-};
-
 class Training {
  public:
   Training(const Spec& spec, const RunOptions& options, Problems& problems, Talk& talk)
-      : spec_(spec),
-        problems_(problems),
-        train_(required_train(spec, problems)),
-        options_(options),
-        talk_(talk),
-        pool_(options.threads),
-        inputs_(example_shapes(spec)) {
-    // The texts are checked before the data is read: mistakes are answered at once.
-    step_.recording = record(spec_, inputs_, train_.batch, problems);
+      : spec_(spec), problems_(problems), options_(options), talk_(talk), pool_(options.threads) {
+    // The texts of all stages are checked before any data is read: mistakes are answered at once.
+    check_sections();
+    for (std::size_t i = 0; i < stage_count(spec); ++i) {
+      stages_.push_back(stage_of(spec, i, problems));
+      problems.throw_if_any();
+    }
+    check_stages(stages_, problems);
     problems.throw_if_any();
-    check_parameters_used(problems);
-    problems.throw_if_any();
-    talk_.say(cat("reading ", spec_.data->set));
-    data_ = load_data(*spec_.data, spec_.seed);
-    if (data_.train.count() < train_.batch)
-      problems.add("/train/batch", cat("the batch of ", train_.batch, " is larger than the ",
-                                       data_.train.count(), " training examples"));
+    for (const Spec& stage : stages_) read_data(*stage.data);
+    for (std::size_t i = 0; i < stages_.size(); ++i)
+      check_stage_data(stages_[i], data(i), problems);
     problems.throw_if_any();
     initialise();
-    make_step();
-    make_monitors(problems);
   }
 
   RunResult run() {
     RunFolder folder = make_folder();
-    talk_.log_to([&folder](std::string_view text) { folder.append_log(text); });
     folder_ = &folder;
-    announce();
-    int exit_code = 1;
-    try {
-      exit_code = train();
-    } catch (...) {
-      folder.set_status(RunStatus::kFailed, 1);
-      talk_.log_to({});
-      throw;
+    talk_.log_to([&folder](std::string_view text) { folder.append_log(text); });
+    talk_.say(cat("run folder ", folder.path().string()));
+    return train_to_the_end();
+  }
+
+  RunResult resume(const std::filesystem::path& path) {
+    RunFolder folder = RunFolder::open(path);
+    folder_ = &folder;
+    restore(path, std::numeric_limits<std::uint64_t>::max());
+    folder.keep_lines(state_.metrics_lines, state_.log_lines);
+    metrics_.read(path / "metrics.jsonl");
+    // The log is to be that of a run that was never interrupted.
+    const bool anew = !restored_;
+    if (!anew) {
+      talk_.log_to([](std::string_view) {});  // what was said so far is in it already
+      talk_.aside(cat("going on with ", path.string(), " after step ", state_.step));
+    } else {
+      talk_.aside(cat("going on with ", path.string(), " from its beginning"));
     }
-    RunResult result{folder.path(), {}, exit_code};
-    if (exit_code == 0) result.pictures = draw();
-    write_summary();
-    const RunStatus status = exit_code == 0   ? RunStatus::kCompleted
-                             : exit_code == 5 ? RunStatus::kDiverged
-                                              : RunStatus::kInterrupted;
-    folder.set_status(status, exit_code);
-    talk_.log_to({});
-    return result;
+    talk_.log_to([&folder](std::string_view text) { folder.append_log(text); });
+    if (anew) talk_.say(cat("run folder ", path.string()));
+    folder.set_status(RunStatus::kRunning);
+    return train_to_the_end();
+  }
+
+  std::string replay(const std::filesystem::path& path, std::uint64_t step) {
+    restore(path, step);
+    replayed_ = step;
+    train();
+    if (!report_) throw SpecError(cat("--step ", step, ": the run ended after step ", state_.step));
+    return *report_;
   }
 
  private:
-  static const TrainSpec& required_train(const Spec& spec, Problems& problems) {
-    if (!spec.train) problems.add("", "there is no \"train\" section", "run needs one");
-    if (!spec.data) problems.add("", "there is no \"data\" section", "run needs one");
-    problems.throw_if_any();
-    return *spec.train;
+  // ---------------------------------------------------------------- before the first step
+  void check_sections() {
+    if (!spec_.train && spec_.stages.empty())
+      problems_.add("", "there is no \"train\" section", "run needs one, or \"stages\"");
+    for (std::size_t i = 0; i < stage_count(spec_); ++i)
+      if (!spec_.data && (spec_.stages.empty() || !spec_.stages[i].data)) {
+        problems_.add("", "there is no \"data\" section", "run needs one");
+        break;
+      }
+    problems_.throw_if_any();
   }
 
-  void check_parameters_used(Problems& problems) const {
-    const Tape& tape = *step_.recording.tape;
-    const std::vector<NodeId> used = ancestors(tape, std::vector<Expr>{step_.recording.cost});
-    for (const Expr& p : step_.recording.parameters())
-      if (!std::ranges::binary_search(used, p.id)) {
-        const std::string& name = input_name(tape.node(p));
-        problems.add_at_name(spec_.pointers.at("parameters/" + name),
-                             cat("no term of the cost depends on parameter '", name, "'"),
-                             "drop it or use it");
-      }
+  static std::string data_key(const DataSpec& data) {
+    Spec spec;
+    spec.data = data;
+    return spec_json(spec).at("data").dump();
   }
+
+  void read_data(const DataSpec& data) {
+    const std::string key = data_key(data);
+    data_of_.push_back(key);
+    if (data_.contains(key)) return;
+    talk_.say(cat("reading ", data.set));
+    data_.emplace(key, load_data(data, spec_.seed));
+  }
+  Splits& data(std::size_t stage) { return data_.at(data_of_.at(stage)); }
 
   void initialise() {
-    for (const models::Parameter& p : spec_.model.parameters)
-      values_.add(p.name, cast<float>(nn::initial_value(p.initial, p.shape, spec_.seed, p.name)));
-  }
-
-  void make_step() {
-    const auto write = [this](Care care) { return step_program(care); };
-    step_.plan.emplace(*step_.recording.tape, write, pool_, plan_options(spec_));
-    values_.bind_to(*step_.plan);
-    step_.plan->bind_constant("epoch", std::span<const float>(&step_.epoch, 1));
-    step_.plan->bind_constant("step", std::span<const float>(&step_.number, 1));
-    step_.feeder.emplace(data_.train, train_.batch, *step_.plan);
-  }
-
-  ConditionalProgram step_program(Care care) {
-    const Recording& r = step_.recording;
-    const std::vector<Expr> parameters = r.parameters();
-    const Simplified s = simplify({r.cost}, care);
-    const Expr cost = s.roots[0];
-    const nn::OptimizerStep optimizer = nn::optimizer_step(
-        train_.optimizer, parameters, gradients_of(cost, parameters), r.rate, r.step());
-    for (const nn::StateVariable& v : optimizer.state)
-      if (!values_.contains(v.name))
-        values_.add(v.name, Tensor<float>(v.shape, static_cast<float>(v.initial)));
-    return {{{cost}, optimizer.updates, {cost}}, s.conditions};
-  }
-
-  // What the tape refuses to differentiate is the spec's to mend.
-  std::vector<Expr> gradients_of(Expr cost, const std::vector<Expr>& parameters) {
-    try {
-      return gradient(cost, parameters);
-    } catch (const GradientError& error) {
-      problems_.add("/cost", error.what());
-      problems_.throw_if_any();
-      throw;
-    }
-  }
-
-  void make_monitors(Problems& problems) {
-    const auto add = [&](const char* name, const DataSet& data) {
-      if (data.count() == 0) return;
-      monitors_.push_back(
-          {name, std::make_unique<Monitor>(spec_, inputs_, data, train_.batch,
-                                           train_.monitor_examples, values_, pool_, problems)});
+    std::optional<SafeTensors> from;
+    if (!spec_.initial.empty()) from = read_safetensors(spec_.initial);
+    std::size_t found = 0;
+    const auto given = [&](const std::string& name) -> const SavedTensor* {
+      if (!from) return nullptr;
+      const auto at = std::ranges::find(from->tensors, name, &SavedTensor::name);
+      return at == from->tensors.end() ? nullptr : &*at;
     };
-    add("train", data_.train);
-    add("valid", data_.valid);
+    const auto add = [&](const std::string& name, const Shape& shape, const nn::Initializer& init) {
+      carried_.insert(name);
+      if (given(name) == nullptr) {
+        values_.add(name, cast<float>(nn::initial_value(init, shape, spec_.seed, name)));
+        return;
+      }
+      ++found;
+      Tensor<float> value = tensor<float>(*from, name);
+      if (!(value.shape == shape))
+        throw SpecError(cat("/initial: ", in_quotes(spec_.initial), " holds '", name,
+                            "' in the shape ", value.shape, ", the model has it in ", shape));
+      values_.add(name, std::move(value));
+    };
+    for (const models::Parameter& p : spec_.model.parameters) add(p.name, p.shape, p.initial);
+    for (const models::State& s : spec_.model.state) add(s.name, s.shape, s.initial);
+    if (from && found == 0)
+      throw SpecError(
+          cat("/initial: ", in_quotes(spec_.initial), " holds none of the model's parameters"));
   }
 
-  RunFolder make_folder() const {
+  RunFolder make_folder() {
     const std::string config = dump_strict(spec_json(spec_)) + "\n";
     ManifestInput about;
     about.arguments = options_.arguments;
     about.seed = static_cast<std::int64_t>(spec_.seed);
     about.threads = options_.threads;
-    about.data = {{data_.train.name + "/train", data_hash(data_.train)},
-                  {data_.train.name + "/valid", data_hash(data_.valid)},
-                  {data_.train.name + "/test", data_hash(data_.test)}};
+    for (const auto& entry : data_)
+      for (const auto& [name, set] :
+           {std::pair("train", &entry.second.train), std::pair("valid", &entry.second.valid),
+            std::pair("test", &entry.second.test)})
+        about.data[set->name + "/" + name] = data_hash(*set);
     about.libraries = {{"products", gemm_library_description()}};
     about.start = std::chrono::system_clock::now();
     NewRun run;
@@ -188,137 +176,295 @@ class Training {
     return text.data();
   }
 
-  void announce() {
-    const PlanStatistics s = step_.plan->statistics();
-    talk_.say(cat("run folder ", folder_->path().string()));
-    talk_.say(cat("training ", spec_.name, ": ", data_.train.count(), " examples, ", train_.epochs,
-                  " epochs of ", steps_per_epoch(), " batches of ", train_.batch, ", ",
-                  options_.threads, options_.threads == 1 ? " thread" : " threads"));
-    talk_.say(cat("a step is ", with_prefix(s.flops, "FLOP"), " in ",
-                  with_prefix(static_cast<double>(s.arena_bytes), "B")));
+  // ---------------------------------------------------------------- checkpoints
+  std::string checkpoint_file(const char* name) const {
+    return cat("checkpoints/", name, ".safetensors");
+  }
+  // The best of a stage that is not the last one keeps the stage's name.
+  std::string best_file() const {
+    const auto at = static_cast<std::size_t>(state_.stage);
+    if (at + 1 == stages_.size()) return checkpoint_file("best");
+    return checkpoint_file(("best-" + spec_.stages[at].name).c_str());
   }
 
-  std::int64_t steps_per_epoch() const { return data_.train.count() / train_.batch; }
+  std::string checkpoint() {
+    state_.metrics_lines = metrics_.lines();
+    state_.log_lines = folder_ ? folder_->log_lines() : 0;
+    return checkpoint_bytes(values_, stage_ ? stage_->saved() : std::vector<SavedTensor>{}, state_);
+  }
+  void save(const std::string& file) {
+    if (folder_) folder_->write(file, checkpoint());
+  }
+
+  // Takes the newest checkpoint that can be read and has fewer steps behind it; the beginning where
+  // there is none.
+  void restore(const std::filesystem::path& path, std::uint64_t before_step) {
+    std::optional<SafeTensors> file;
+    for (const char* name : {"last", "best"}) {
+      const std::filesystem::path at = path / checkpoint_file(name);
+      std::error_code ignored;
+      if (!std::filesystem::exists(at, ignored)) continue;
+      try {
+        file = read_safetensors<Error>(at);
+        state_ = training_state(*file);
+        if (state_.step < before_step) break;
+        file.reset();
+        state_ = {};
+      } catch (const Error& error) {
+        talk_.aside(cat("warning: ", error.what(), "; it is passed over"));
+        file.reset();
+        state_ = {};
+      }
+    }
+    if (!file) return;
+    if (state_.stage < 0 || state_.stage >= static_cast<std::int64_t>(stages_.size()))
+      throw Error("the checkpoint is of another spec");
+    for (const SavedTensor& saved : file->tensors) {
+      if (saved.name.starts_with("minimizer/")) continue;
+      if (values_.contains(saved.name))
+        values_.set(saved.name, tensor<float>(*file, saved.name));
+      else
+        values_.add(saved.name, tensor<float>(*file, saved.name));
+    }
+    restored_ = std::move(file);
+  }
+
+  // ---------------------------------------------------------------- training
+  RunResult train_to_the_end() {
+    int exit_code = kExitFailure;
+    try {
+      exit_code = train();
+    } catch (...) {
+      folder_->set_status(RunStatus::kFailed, kExitFailure);
+      talk_.log_to({});
+      throw;
+    }
+    RunResult result{folder_->path(), {}, exit_code};
+    if (exit_code == kExitFine) result.pictures = draw();
+    write_summary();
+    const RunStatus status = exit_code == kExitFine       ? RunStatus::kCompleted
+                             : exit_code == kExitDiverged ? RunStatus::kDiverged
+                                                          : RunStatus::kInterrupted;
+    folder_->set_status(status, exit_code);
+    talk_.log_to({});
+    return result;
+  }
 
   int train() {
     const Interrupt interrupt;
-    Progress progress(talk_);
-    const Clock::time_point start = Clock::now();
-    monitor(0, start);
-    progress.begin(train_.epochs, steps_per_epoch());
-    for (std::int64_t epoch = 1; epoch <= train_.epochs; ++epoch) {
-      const std::vector<std::int64_t> order =
-          permutation(spec_.seed, cat("epoch/", epoch), data_.train.count());
-      for (std::int64_t b = 0; b < steps_per_epoch(); ++b) {
-        if (!one_step(epoch, std::span(order).subspan(static_cast<std::size_t>(b * train_.batch),
-                                                      static_cast<std::size_t>(train_.batch)))) {
-          progress.finish();
-          report_divergence(epoch, b);
-          return 5;
-        }
-        progress.step(epoch, b + 1, static_cast<double>(step_.plan->scalar(0)));
-        folder_->heartbeat();
-        if (const int code = interrupt.exit_code(); code != 0) {
-          progress.finish();
-          save("last", epoch - 1);
-          talk_.say(
-              cat("interrupted in epoch ", epoch, "; checkpoints/last.safetensors is written"));
-          return code;
-        }
-      }
-      tell_of_care(epoch);
-      const std::string summary = monitor(epoch, start);
-      save("last", epoch);
-      progress.epoch_done(summary);
+    start_ = Clock::now();
+    for (;;) {
+      begin_stage();
+      if (const int code = train_stage(interrupt); code != kExitFine) return code;
+      if (state_.stage + 1 == static_cast<std::int64_t>(stages_.size())) return kExitFine;
+      end_stage();
     }
-    return 0;
   }
 
-  bool one_step(std::int64_t epoch, std::span<const std::int64_t> examples) {
-    step_.feeder->gather(examples);
-    step_.epoch = static_cast<float>(epoch);
-    step_.number = static_cast<float>(step_number_);
-    const bool finite = step_.plan->run(spec_.seed, step_number_);
-    if (finite) ++step_number_;
-    return finite;
+  void begin_stage() {
+    const auto at = static_cast<std::size_t>(state_.stage);
+    stage_.emplace(StageContext{spec_, stages_[at], at, data(at), values_, pool_, problems_});
+    if (!state_.begun) stage_->set_first_state(state_);
+    stage_->restore(state_, restored_ ? &*restored_ : nullptr);
+    restored_.reset();
+    if (!state_.begun) announce();
+  }
+
+  // The next stage has the parameters and the model's state, and nothing else.
+  void end_stage() {
+    values_.keep_only(carried_);
+    TrainingState next;
+    next.stage = state_.stage + 1;
+    next.step = state_.step;
+    next.careful_steps = state_.careful_steps;
+    next.told_of_care = state_.told_of_care;
+    state_ = next;
+    stage_.reset();
+    save(checkpoint_file("last"));
+  }
+
+  const TrainSpec& train_spec() const { return stage_->train(); }
+
+  void announce() {
+    const PlanStatistics s = stage_->step().statistics();
+    talk_.say(cat(stage_prefix(spec_, static_cast<std::size_t>(state_.stage)), "training ",
+                  spec_.name, ": ", stage_->examples(), " examples, ", train_spec().epochs,
+                  train_spec().epochs == 1 ? " epoch of " : " epochs of ",
+                  stage_->step().per_epoch(), " steps, ", with_prefix(s.flops, "FLOP"), " a step, ",
+                  with_prefix(static_cast<double>(s.arena_bytes), "B"), " of memory, ",
+                  options_.threads, options_.threads == 1 ? " thread" : " threads"));
+  }
+
+  int train_stage(const Interrupt& interrupt) {
+    Progress progress(talk_);
+    progress.begin(train_spec().epochs, stage_->step().per_epoch(), state_.epoch);
+    if (!state_.begun) {
+      state_.begun = true;
+      const StageLook seen = look();
+      if (train_spec().epochs == 0) progress.epoch_done(seen.shown);
+      if (seen.is_best) save(best_file());
+      save(checkpoint_file("last"));
+    }
+    while (!state_.ended) {
+      if (state_.batch == 0 && out_of_time()) {
+        progress.finish();
+        talk_.say(cat("the time of ", number_text(*train_spec().seconds), " s is over after epoch ",
+                      state_.epoch));
+        state_.ended = true;
+        save(checkpoint_file("last"));
+        break;
+      }
+      if (const int code = train_epoch(interrupt, progress); code != kExitFine) return code;
+    }
+    progress.finish();
+    if (folder_ && train_spec().best.restore) restore_best();
+    return kExitFine;
+  }
+
+  // From wherever the epoch stands to its end.
+  int train_epoch(const Interrupt& interrupt, Progress& progress) {
+    TrainingStep& step = stage_->step();
+    while (state_.batch < step.per_epoch()) {
+      if (replayed_ && state_.step + 1 == *replayed_) {
+        progress.finish();
+        step.prepare(state_);
+        report_ = cat("step ", *replayed_, ": epoch ", state_.epoch + 1, ", batch ",
+                      state_.batch + 1, " of ", step.per_epoch(), "\n",
+                      step_report(stages_[static_cast<std::size_t>(state_.stage)], step.recording(),
+                                  step.feed(), context()));
+        return kExitRequeue;
+      }
+      if (!step.make(state_)) {
+        progress.finish();
+        return report_divergence();
+      }
+      ++state_.step;
+      ++state_.stage_step;
+      ++state_.batch;
+      ++steps_made_;
+      progress.step(state_.epoch + 1, state_.batch, step.cost());
+      if (folder_) folder_->heartbeat();
+      int code = interrupt.exit_code();
+      if (code == kExitFine && options_.stop_after && steps_made_ >= *options_.stop_after)
+        code = kExitRequeue;
+      if (code != kExitFine) {
+        progress.finish();
+        save(checkpoint_file("last"));
+        talk_.aside(cat("stopped after step ", state_.step, "; go on with: jacquard resume ",
+                        folder_->path().string()));
+        return code;
+      }
+    }
+    ++state_.epoch;
+    state_.batch = 0;
+    tell_of_care();
+    if (const std::string name = not_finite(); !name.empty()) {
+      progress.finish();
+      return report_not_finite(name);
+    }
+    const StageLook seen = look();
+    progress.epoch_done(seen.shown);
+    if (!seen.why_ended.empty())
+      talk_.say(cat("ended after epoch ", state_.epoch, ": ", seen.why_ended));
+    if (seen.is_best) save(best_file());
+    if (state_.ended || state_.epoch % train_spec().save_freq == 0) save(checkpoint_file("last"));
+    return kExitFine;
+  }
+
+  // Measures every set, writes the line, and lets what is measured change the rate and end the
+  // stage.
+  StageLook look() {
+    // The rate of the step just made, before the monitors change it.
+    const std::optional<double> rate = stage_->rate(state_);
+    StageLook seen = stage_->look(state_);
+    metrics_.add(stage_name(), state_, seen.metrics, rate,
+                 earlier_seconds() + seconds_since(start_));
+    if (folder_) folder_->append_metrics(metrics_.last_line());
+    return seen;
+  }
+
+  std::string stage_name() const {
+    return spec_.stages.empty() ? "" : spec_.stages[static_cast<std::size_t>(state_.stage)].name;
+  }
+
+  bool out_of_time() const {
+    return train_spec().seconds &&
+           earlier_seconds() + seconds_since(start_) >= *train_spec().seconds;
+  }
+  // What the run took before it was resumed, as far as its metrics tell.
+  double earlier_seconds() const { return metrics_.seconds_read(); }
+
+  // The parameters of the best epoch are those that the stage ends with.
+  void restore_best() {
+    const std::filesystem::path path = folder_->path() / best_file();
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return;
+    const SafeTensors best = read_safetensors<Error>(path);
+    for (const std::string& name : carried_) values_.set(name, tensor<float>(best, name));
+    talk_.say(cat("the parameters are those of epoch ", state_.best_epoch, ", the best one"));
   }
 
   // Once: it means that the training is slower than it looks, and right.
-  void tell_of_care(std::int64_t epoch) {
-    const std::int64_t steps = step_.plan->careful_runs();
-    if (steps == 0 || told_of_care_) return;
-    told_of_care_ = true;
-    talk_.say(cat("terms of the cost nearly cancelled in ", steps, " of ", step_number_,
-                  " steps up to epoch ", epoch,
+  void tell_of_care() {
+    if (state_.careful_steps == 0 || state_.told_of_care) return;
+    state_.told_of_care = true;
+    talk_.say(cat("terms of the cost nearly cancelled in ", state_.careful_steps, " of ",
+                  state_.step, " steps up to epoch ", state_.epoch,
                   "; such steps are made in a form that keeps the digits, and takes longer"));
   }
 
-  void report_divergence(std::int64_t epoch, std::int64_t batch) {
-    talk_.error(cat("the cost is not finite in epoch ", epoch, ", batch ", batch + 1,
-                    "; the step was not made"));
-    Feed<float> feed;
-    for (const auto& [name, value] : values_.all()) feed.emplace(name, value);
-    step_.feeder->add_to(feed);
-    feed.emplace("epoch", Tensor<float>(Shape{}, step_.epoch));
-    feed.emplace("step", Tensor<float>(Shape{}, step_.number));
-    talk_.say(first_not_finite(*step_.recording.tape, step_.recording.cost, feed,
-                               {spec_.seed, step_number_, &pool_}));
+  RunContext context() { return {spec_.seed, state_.step, &pool_}; }
+
+  // The first parameter or state that is not finite; empty where there is none.
+  std::string not_finite() const {
+    for (const auto& [name, value] : values_.all())
+      if (!std::ranges::all_of(value.data, [](float v) { return std::isfinite(v); })) return name;
+    return "";
   }
 
-  // Measures every set, writes the line, keeps the best. Returns what to show.
-  std::string monitor(std::int64_t epoch, Clock::time_point start) {
-    JsonLine line;
-    line.add("epoch", epoch).add("step", step_number_);
-    std::string shown;
-    latest_.clear();
-    for (const auto& entry : monitors_) {
-      const std::string& set = entry.first;
-      const Measured measured = entry.second->measure(epoch, step_number_);
-      const auto put = [&](const std::string& name, double value) {
-        latest_.emplace_back(cat(set, '/', name), value);
-        line.add(latest_.back().first, value);
-      };
-      put("cost", measured.cost);
-      for (std::size_t i = 0; i < spec_.cost.size(); ++i) {
-        put(spec_.cost[i].name, measured.terms[i]);
-        put(spec_.cost[i].name + "/weighted", spec_.cost[i].weight * measured.terms[i]);
-      }
-      for (std::size_t i = 0; i < spec_.monitors.size(); ++i)
-        put(spec_.monitors[i].first, measured.monitors[i]);
-      shown += cat(shown.empty() ? "" : ", ", set, " cost ", measured.cost);
-      // The last set decides: valid where there is one.
-      latest_cost_ = measured.cost;
-    }
-    line.add("seconds", seconds_since(start));
-    folder_->append_metrics(line.text());
-    history_.push_back(latest_);
-    if (std::isfinite(latest_cost_) && latest_cost_ < best_cost_) {
-      best_cost_ = latest_cost_;
-      best_epoch_ = epoch;
-      save("best", epoch);
-    }
-    return shown;
+  // A finite cost whose gradient was not: the step that wrote it is behind us, and can be replayed.
+  int report_not_finite(const std::string& name) {
+    talk_.error(cat("'", name, "' is not finite after step ", state_.step, " (epoch ",
+                    state_.epoch + (state_.batch > 0 ? 1 : 0),
+                    "): a gradient of an earlier step "
+                    "was not; the checkpoints are of before"));
+    if (folder_)
+      talk_.say(
+          cat("to see where: jacquard replay ", folder_->path().string(), " --step ", state_.step));
+    return kExitDiverged;
   }
 
-  void save(const char* name, std::int64_t epoch) {
-    folder_->write(cat("checkpoints/", name, ".safetensors"),
-                   values_.checkpoint(epoch, step_number_));
+  int report_divergence() {
+    if (const std::string name = not_finite(); !name.empty()) return report_not_finite(name);
+    talk_.error(cat("the cost is not finite in epoch ", state_.epoch + 1, ", batch ",
+                    state_.batch + 1, "; the step was not made"));
+    const TrainingStep& step = stage_->step();
+    const std::string found =
+        first_not_finite(*step.recording().tape, {step.recording().cost}, step.feed(), context());
+    talk_.say(found.empty() ? "run again node by node, the step is finite: the plan overflowed"
+                            : found);
+    if (folder_)
+      talk_.say(cat("to see it again: jacquard replay ", folder_->path().string(), " --step ",
+                    state_.step + 1));
+    return kExitDiverged;
   }
 
+  // ---------------------------------------------------------------- results
   std::vector<std::filesystem::path> draw() {
-    RunPictures pictures{spec_, inputs_, data_, values_, pool_, *folder_, problems_.document()};
+    RunPictures pictures{stages_.back(), stage_->inputs(), stage_->data(),      values_,
+                         pool_,          *folder_,         problems_.document()};
     std::vector<std::filesystem::path> drawn = pictures.draw();
-    pictures.draw_curves(history_);
+    pictures.draw_curves(metrics_.of_stage(stage_name()));
     return drawn;
   }
 
   void write_summary() const {
     nlohmann::ordered_json summary{{"name", spec_.name},
                                    {"seed", spec_.seed},
-                                   {"epochs", static_cast<std::int64_t>(history_.size()) - 1},
-                                   {"steps", step_number_},
-                                   {"best_epoch", best_epoch_}};
-    for (const auto& [name, value] : latest_) {
+                                   {"epochs", state_.epoch},
+                                   {"steps", state_.step},
+                                   {"best_epoch", state_.best_epoch}};
+    for (const auto& [name, value] : metrics_.last()) {
       if (std::isfinite(value))
         summary[name] = value;
       else
@@ -329,28 +475,47 @@ class Training {
 
   const Spec& spec_;
   Problems& problems_;
-  const TrainSpec& train_;
   const RunOptions& options_;
   Talk& talk_;
   ThreadPool pool_;
-  std::map<std::string, Shape> inputs_;
-  Splits data_;
+  std::vector<Spec> stages_;
+  std::map<std::string, Splits> data_;  // by the text of its section
+  std::vector<std::string> data_of_;    // by stage
   Values values_;
-  Step step_;
-  std::vector<std::pair<std::string, std::unique_ptr<Monitor>>> monitors_;
+  std::set<std::string> carried_;  // from stage to stage: parameters and state of the model
+  TrainingState state_;
+  std::optional<SafeTensors> restored_;  // what the first stage of a resumed run goes on with
+  std::optional<StageTraining> stage_;
   RunFolder* folder_ = nullptr;
-  std::uint64_t step_number_ = 0;
-  bool told_of_care_ = false;
-  std::vector<std::pair<std::string, double>> latest_;
-  std::vector<std::vector<std::pair<std::string, double>>> history_;  // one entry per epoch
-  double latest_cost_ = 0, best_cost_ = std::numeric_limits<double>::infinity();
-  std::int64_t best_epoch_ = 0;
+  RunMetrics metrics_;
+  Clock::time_point start_;
+  std::uint64_t steps_made_ = 0;           // by this call
+  std::optional<std::uint64_t> replayed_;  // the step that is only to be looked at
+  std::optional<std::string> report_;      // what was seen there
 };
 
 }  // namespace
 
+std::string replay(const std::filesystem::path& folder, std::uint64_t step, const Spec& spec,
+                   const RunOptions& options, Problems& problems, Talk& talk) {
+  return Training(spec, options, problems, talk).replay(folder, step);
+}
+
 RunResult run(const Spec& spec, const RunOptions& options, Problems& problems, Talk& talk) {
   return Training(spec, options, problems, talk).run();
+}
+
+RunResult resume(const std::filesystem::path& folder, const Spec& spec, const RunOptions& options,
+                 Problems& problems, Talk& talk) {
+  if (const auto status = RunFolder::status_of(folder);
+      status == RunStatus::kCompleted || status == RunStatus::kDiverged) {
+    const bool fine = status == RunStatus::kCompleted;
+    talk.say(cat(
+        "the run in ", folder.string(),
+        fine ? " is complete; there is nothing to do" : " diverged; going on would do the same"));
+    return {folder, {}, fine ? kExitFine : kExitDiverged};
+  }
+  return Training(spec, options, problems, talk).resume(folder);
 }
 
 }  // namespace jacquard::experiments

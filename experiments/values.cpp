@@ -1,5 +1,7 @@
 #include "experiments/values.hpp"
 
+#include <algorithm>
+
 #include "autodiff/error.hpp"
 
 namespace jacquard::experiments {
@@ -9,11 +11,15 @@ void Values::add(const std::string& name, Tensor<float> value) {
     throw InternalError(cat("values: '", name, "' is there already"));
 }
 
-std::string Values::checkpoint(std::int64_t epoch, std::uint64_t step) const {
-  SafeTensors content;
-  for (const auto& [name, value] : values_) content.tensors.push_back({name, value});
-  content.metadata = {{"epoch", std::to_string(epoch)}, {"step", std::to_string(step)}};
-  return safetensors_bytes(content);
+void Values::keep_only(const std::set<std::string>& names) {
+  std::erase_if(values_, [&](const auto& entry) { return !names.contains(entry.first); });
+}
+
+void Values::set(const std::string& name, const Tensor<float>& value) {
+  const auto at = values_.find(name);
+  if (at == values_.end() || !(at->second.shape == value.shape))
+    throw InternalError(cat("values: '", name, "' is not there in the shape ", value.shape));
+  std::ranges::copy(value.data, at->second.data.begin());
 }
 
 }  // namespace jacquard::experiments

@@ -47,7 +47,7 @@ class Epoch {
       values_.add(p.name, cast<float>(nn::initial_value(p.initial, p.shape, spec.seed, p.name)));
     for (const DataSet* set : {&data_.train, &data_.valid})
       monitors_.push_back(std::make_unique<Monitor>(spec, example_shapes(spec), *set, kBatch,
-                                                    spec.train->monitor_examples, values_, pool_,
+                                                    spec.train->monitor_batches, values_, pool_,
                                                     loaded_->problems()));
     const TiedOptions<float> options{.batch = kBatch, .n = 784, .m = 1000};
     step_ = std::make_unique<PlannedStep<float>>(

@@ -104,7 +104,9 @@ TEST_CASE("options may stand anywhere behind the command") {
 }
 
 TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
-  const std::string commands = "run, check, show, gradients, data, schema, version";
+  const std::string commands =
+      "run, resume, replay, eval, encode, reconstruct, check, show, gradients, data, schema, "
+      "version";
   check_mistakes({
       {{},
        2,
@@ -140,7 +142,7 @@ TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
        "train.epochs=3\n"},
       {{"run", "spec.json", "-x"},
        2,
-       "error: run: unknown option '-x'; there are: --help, --out, --threads\n"},
+       "error: run: unknown option '-x'; there are: --help, --out, --threads, --stop-after\n"},
       {{"run", "spec.json", "--threads"}, 2, "error: run: option --threads needs a value\n"},
       {{"run", "spec.json", "--threads", "many"},
        2,
@@ -177,7 +179,9 @@ TEST_CASE("files that are no specs, overrides of no field and unknown sets have 
       {{"run", "spec.json", "train.epoch=3"},
        3,
        "override train.epoch=3: error at /train/epoch: unknown field 'epoch'; did you mean "
-       "'epochs'?\n      = known fields: batch, epochs, monitor_examples, optimizer\n"},
+       "'epochs'?\n      = known fields: average, batch, best, decay, epochs, frozen, "
+       "monitor_batches, "
+       "monitor_sets, norms, optimizer, save_freq, seconds, stop\n"},
       {{"run", "spec.json", "train.epochs=-1"},
        3,
        "override train.epochs=-1: error at /train/epochs: -1 is out of range; an integer of at "

@@ -1,8 +1,8 @@
 // Equal runs have equal bytes: twice, with any number of threads, and from their own config.json.
 #include <doctest/doctest.h>
 
-#include "experiments/file.hpp"
 #include "tests/experiments/command_call.hpp"
+#include "tests/experiments/run_bytes.hpp"
 
 using namespace jacquard;
 using namespace jacquard::experiments;
@@ -26,17 +26,6 @@ constexpr const char* kSpec = R"json({
   "train": {"optimizer": {"kind": "adam", "rate": "0.01 / epoch"}, "batch": 32, "epochs": 3}
 })json";
 
-std::string without_seconds(const std::string& metrics) {
-  std::string kept;
-  for (std::size_t at = 0; at < metrics.size();) {
-    const std::size_t end = metrics.find('\n', at);
-    const std::string line = metrics.substr(at, end - at);
-    kept += line.substr(0, line.find("\"seconds")) + '\n';
-    at = end + 1;
-  }
-  return kept;
-}
-
 std::filesystem::path run_once(const TemporaryFolder& folder, const std::filesystem::path& spec,
                                const char* name, int threads) {
   RunCommand command;
@@ -49,25 +38,13 @@ std::filesystem::path run_once(const TemporaryFolder& folder, const std::filesys
   return folder / name;
 }
 
-void check_same_bytes(const std::filesystem::path& a, const std::filesystem::path& b) {
-  CAPTURE(b);
-  for (const char* file : {"config.json", "summary.json", "checkpoints/last.safetensors",
-                           "checkpoints/best.safetensors", "artifacts/filters.png",
-                           "artifacts/reconstructions.png", "artifacts/curves.svg"}) {
-    CAPTURE(file);
-    CHECK(read_file<Error>(a / file) == read_file<Error>(b / file));
-  }
-  CHECK(without_seconds(read_file<Error>(a / "metrics.jsonl")) ==
-        without_seconds(read_file<Error>(b / "metrics.jsonl")));
-}
-
 }  // namespace
 
 TEST_CASE("a run has the same bytes with 1, 2 and 3 threads and from its own config") {
   const TemporaryFolder folder;
   const std::filesystem::path spec = folder.put("spec.json", kSpec);
   const std::filesystem::path first = run_once(folder, spec, "first", 1);
-  check_same_bytes(first, run_once(folder, spec, "two threads", 2));
-  check_same_bytes(first, run_once(folder, spec, "three threads", 3));
-  check_same_bytes(first, run_once(folder, first / "config.json", "again", 2));
+  check_same_runs(first, run_once(folder, spec, "two threads", 2));
+  check_same_runs(first, run_once(folder, spec, "three threads", 3));
+  check_same_runs(first, run_once(folder, first / "config.json", "again", 2));
 }

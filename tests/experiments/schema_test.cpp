@@ -96,7 +96,7 @@ TEST_CASE("what is right for the reader is right for the schema") {
            R"json({"cost": {"b": {"value": "sum(W)"}, "c d": {"weight": -2, "value": ""}}})json",
            R"json({"monitor": {"lit/all": "mean(W)"}})json",
            R"json({"train": {}})json",
-           R"json({"train": {"batch": 1, "epochs": 0, "monitor_examples": 0}})json",
+           R"json({"train": {"batch": 1, "epochs": 0, "monitor_batches": 0}})json",
            R"json({"train": {"optimizer": {"kind": "sgd", "rate": "0.1 / epoch"}}})json",
            R"json({"train": {"optimizer": {"kind": "sgd", "rate": 1, "momentum": 0.9,
                                            "nesterov": true}}})json",

@@ -184,6 +184,61 @@ TEST_CASE("the bias correction of adam keeps its digits for a decay close to 1")
   CHECK(evaluate<double>(step.updates[2].value, feed)[0] == doctest::Approx(2).epsilon(1e-10));
 }
 
+TEST_CASE("momentum may change from step to step") {
+  Setting s;
+  const Expr momentum = 0.9 - 0.8 / (s.step + 1.0);
+  for (const bool nesterov : {false, true}) {
+    const nn::OptimizerStep step =
+        nn::sgd_with_momentum(s.parameters, s.gradients, s.rate, momentum, nesterov);
+    check_same(trace(s, step), expected([nesterov] {
+                 return [v = 0.0, nesterov](double w, double g, double rate, int i) mutable {
+                   const double m = 0.9 - 0.8 / (i + 1);
+                   v = m * v - rate * g;
+                   return nesterov ? w + m * v - rate * g : w + v;
+                 };
+               }));
+  }
+}
+
+TEST_CASE("AdamW shrinks the parameter beside Adam's step") {
+  Setting s;
+  const nn::OptimizerStep step = nn::adam(s.parameters, s.gradients, s.rate, s.step,
+                                          {.beta1 = 0.7, .beta2 = 0.95, .decay = 0.3});
+  check_same(trace(s, step), expected([] {
+               return [m = 0.0, v = 0.0](double w, double g, double rate, int i) mutable {
+                 m = 0.7 * m + 0.3 * g;
+                 v = 0.95 * v + 0.05 * g * g;
+                 const double mh = m / (1 - std::pow(0.7, i + 1));
+                 const double vh = v / (1 - std::pow(0.95, i + 1));
+                 return w * (1 - rate * 0.3) - rate * mh / (std::sqrt(vh) + 1e-8);
+               };
+             }));
+}
+
+TEST_CASE("AdaGrad, RMSProp and AdaDelta follow their papers") {
+  Setting s;
+  check_same(trace(s, nn::adagrad(s.parameters, s.gradients, s.rate, 1e-3)), expected([] {
+               return [sum = 0.0](double w, double g, double rate, int) mutable {
+                 sum += g * g;
+                 return w - rate * g / (std::sqrt(sum) + 1e-3);
+               };
+             }));
+  check_same(trace(s, nn::rmsprop(s.parameters, s.gradients, s.rate, 0.8, 1e-3)), expected([] {
+               return [v = 0.0](double w, double g, double rate, int) mutable {
+                 v = 0.8 * v + 0.2 * g * g;
+                 return w - rate * g / (std::sqrt(v) + 1e-3);
+               };
+             }));
+  check_same(trace(s, nn::adadelta(s.parameters, s.gradients, s.rate, 0.8, 1e-3)), expected([] {
+               return [v = 0.0, d2 = 0.0](double w, double g, double rate, int) mutable {
+                 v = 0.8 * v + 0.2 * g * g;
+                 const double d = std::sqrt(d2 + 1e-3) / std::sqrt(v + 1e-3) * g;
+                 d2 = 0.8 * d2 + 0.2 * d * d;
+                 return w - rate * d;
+               };
+             }));
+}
+
 TEST_CASE("the table of optimizers builds the same steps by name") {
   Setting s;
   const auto by_name = nn::optimizer_step({"sgd", {{"momentum", 0.5}, {"nesterov", 1}}},
@@ -220,9 +275,10 @@ TEST_CASE("what no optimizer can work with is refused") {
         "adam: the step has shape [3]; it must be a scalar");
   CHECK(error_of([&] { nn::adam(s.parameters, s.gradients, s.rate, s.step, {.beta2 = -0.5}); }) ==
         "adam: beta2 = -0.5; it must lie in [0, 1)");
-  CHECK(error_of([&] {
-          nn::optimizer_step({"adma"}, s.parameters, s.gradients, s.rate, s.step);
-        }) == "optimizer: unknown kind 'adma'; did you mean 'adam'? known kinds: sgd, adam");
+  CHECK(
+      error_of([&] { nn::optimizer_step({"adma"}, s.parameters, s.gradients, s.rate, s.step); }) ==
+      "optimizer: unknown kind 'adma'; did you mean 'adam'? known kinds: sgd, adam, adamw, "
+      "adagrad, rmsprop, adadelta");
   CHECK(
       error_of([&] {
         nn::optimizer_step({"sgd", {{"nesterov", 0.5}}}, s.parameters, s.gradients, s.rate, s.step);

@@ -1,0 +1,71 @@
+#include "experiments/stages.hpp"
+
+#include <algorithm>
+
+#include "autodiff/error.hpp"
+#include "experiments/recording.hpp"
+
+namespace jacquard::experiments {
+namespace {
+
+// The shapes of the examples of cached definitions. They are recorded for a batch of a size that no
+// other axis is likely to have by chance.
+std::map<std::string, Shape> cached_shapes(const Spec& stage, const std::vector<std::string>& names,
+                                           const std::string& pointer, Problems& problems) {
+  constexpr std::int64_t kBatch = 3;
+  std::map<std::string, Shape> shapes;
+  Spec bare = stage;
+  bare.cost.clear();
+  bare.monitors.clear();
+  bare.train.reset();
+  bare.pictures = {"", "", {}};
+  const Recording recording = record(bare, example_shapes(stage), kBatch, problems);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string where = cat(pointer, "/cached/", i);
+    if (std::ranges::none_of(stage.model.define,
+                             [&](const auto& d) { return d.first == names[i]; })) {
+      problems.add(where, cat("there is no definition '", names[i], "'"),
+                   "name one of the model's definitions");
+      continue;
+    }
+    if (!problems.empty()) continue;  // what a definition says may be wrong
+    const Shape shape = recording.model->expression(names[i], where).shape();
+    if (shape.rank() == 0 || shape[0] != kBatch) {
+      problems.add(where, cat("'", names[i], "' has not one value for each example"),
+                   "cache definitions whose first axis is the batch");
+      continue;
+    }
+    const std::vector<std::int64_t> sizes = shape.sizes();
+    shapes[names[i]] = Shape(std::vector<std::int64_t>(sizes.begin() + 1, sizes.end()));
+  }
+  return shapes;
+}
+
+}  // namespace
+
+std::size_t stage_count(const Spec& spec) { return std::max<std::size_t>(1, spec.stages.size()); }
+
+Spec stage_of(const Spec& spec, std::size_t index, Problems& problems) {
+  if (spec.stages.empty()) return spec;
+  const StageSpec& from = spec.stages.at(index);
+  Spec stage = spec;
+  stage.stages.clear();
+  if (from.data) stage.data = from.data;
+  stage.cost = from.cost;
+  stage.monitors.insert(stage.monitors.end(), from.monitors.begin(), from.monitors.end());
+  stage.train = from.train;
+  stage.pointers.insert(from.pointers.begin(), from.pointers.end());
+  if (from.cached.empty()) return stage;
+  const auto shapes = cached_shapes(stage, from.cached, cat("/stages/", index), problems);
+  for (const auto& [name, shape] : shapes) {
+    std::erase_if(stage.model.define, [&](const auto& d) { return d.first == name; });
+    stage.inputs[name] = {shape};
+  }
+  return stage;
+}
+
+std::string stage_prefix(const Spec& spec, std::size_t index) {
+  return spec.stages.empty() ? "" : spec.stages.at(index).name + ": ";
+}
+
+}  // namespace jacquard::experiments

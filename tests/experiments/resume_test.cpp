@@ -1,0 +1,212 @@
+// A run that was interrupted and resumed has the bytes of one that never was.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "experiments/appended_file.hpp"
+#include "experiments/file.hpp"
+#include "experiments/safetensors.hpp"
+#include "tests/experiments/command_call.hpp"
+#include "tests/experiments/program_run.hpp"
+#include "tests/experiments/run_bytes.hpp"
+
+using namespace jacquard;
+using namespace jacquard::experiments;
+
+namespace {
+
+// Noise, Adam, a state variable, a rate that the monitors drive, rules that count, a running
+// average, codes that are cached, two stages: 200 steps in all.
+constexpr const char* kSpec = R"json({
+  "name": "resumed", "seed": 5,
+  "data": {"set": "bars", "size": 4, "count": 250, "valid": 40, "test": 10},
+  "model": {
+    "parameters": {"W": [16, 6], "b": [6], "c": [16], "V": [6, 3], "d": [3], "e": [6]},
+    "define": {"h": "sigmoid(gaussian_noise(x, 0.2) @ W + b)", "y": "sigmoid(h @ W.T + c)",
+               "code": "sigmoid(x @ W + b)", "z": "sigmoid(code @ V + d)"},
+    "state": {"mean_code": {"shape": [6], "next": "0.9*mean_code + 0.1*mean(h, axis=0)"}}
+  },
+  "monitor": {"far": "mean(square(mean_code - 0.5))"},
+  "stages": [
+    {"name": "first",
+     "cost": {"reconstruction": "mean(squared_error(y, x))",
+              "rate": {"weight": 0.1, "value": "sum(square(stop_gradient(mean_code) - mean(h, axis=0)))"}},
+     "train": {"optimizer": {"kind": "adam", "rate": "0.02 / epoch"}, "batch": 10, "epochs": 5,
+               "average": {"from_epoch": 2}, "best": {"restore": true}}},
+    {"name": "second", "cached": ["code"],
+     "cost": {"reconstruction": "mean(squared_error(sigmoid(z @ V.T + e), code))"},
+     "train": {"optimizer": {"kind": "sgd", "momentum": {"kind": "linear", "from": 0.5, "to": 0.9, "over": 4},
+                             "rate": {"kind": "adjusted", "from": 0.05, "shrink": 0.5, "grow": 1.5}},
+               "batch": 20, "epochs": 30, "norms": {"V": {"axis": 0, "high": 1.2}},
+               "stop": [{"kind": "no_improvement", "checks": 8, "by": 0.01}, {"kind": "countdown", "checks": 20}]}}
+  ]
+})json";
+
+struct Reference {
+  TemporaryFolder folder;
+  std::filesystem::path spec = folder.put("spec.json", kSpec);
+  std::filesystem::path run = folder / "run";
+  std::uint64_t steps = 0;
+
+  Reference() {
+    RunCommand command;
+    command.spec.path = spec.native();
+    command.out = run;
+    REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 0);
+    steps = nlohmann::json::parse(read_file<Error>(run / "summary.json")).at("steps");
+  }
+};
+
+const Reference& reference() {
+  static const Reference once;
+  return once;
+}
+
+// Runs to step k, then goes on in slices of `slice` steps.
+void check_interrupted(std::uint64_t k, std::uint64_t slice) {
+  CAPTURE(k);
+  CAPTURE(slice);
+  const TemporaryFolder folder;
+  RunCommand command;
+  command.spec.path = reference().spec.native();
+  command.out = folder / "run";
+  command.stop_after = k;
+  int code = call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code;
+  for (int times = 0; code == 75 && times < 1000; ++times) {
+    ResumeCommand resume;
+    resume.folder = folder / "run";
+    resume.threads = 1 + times % 2;
+    resume.stop_after = slice;
+    code = call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code;
+  }
+  REQUIRE(code == 0);
+  check_same_runs(reference().run, folder / "run");
+}
+
+// Starts the program and kills it after random times until it has ended by itself.
+void check_killed(std::mt19937& generator, int& kills, double longest_ms) {
+  const TemporaryFolder folder;
+  std::uniform_real_distribution<double> wait(0, longest_ms);
+  bool made = false;
+  for (int times = 0; times < 200; ++times) {
+    std::error_code ignored;
+    made = made || std::filesystem::exists(folder / "run", ignored);
+    const Started program(folder, made
+                                      ? std::vector<std::string>{"resume", "run", "--threads", "1"}
+                                      : std::vector<std::string>{"run", reference().spec.native(),
+                                                                 "--out", "run", "--threads", "1"});
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(wait(generator)));
+    program.send(SIGKILL);
+    const Ended ended = program.wait();
+    if (ended.code == 128 + SIGKILL) {
+      ++kills;
+      continue;
+    }
+    CAPTURE(ended.err);
+    REQUIRE(ended.code == 0);
+    break;
+  }
+  check_same_runs(reference().run, folder / "run");
+}
+
+}  // namespace
+
+TEST_CASE("the run that is interrupted does what it is to show") {
+  const std::string metrics = read_file<Error>(reference().run / "metrics.jsonl");
+  CHECK(metrics.find("\"stage\": \"first\"") != std::string::npos);
+  CHECK(metrics.find("\"stage\": \"second\"") != std::string::npos);
+  CHECK(metrics.find("\"rate\": 0.05") != std::string::npos);
+  CHECK(reference().steps >= 180);
+}
+
+TEST_CASE("a run that is stopped at a step and resumed has the same bytes") {
+  for (std::uint64_t k = 1; k < reference().steps; k += 37) check_interrupted(k, 1000);
+  check_interrupted(3, 23);
+}
+
+TEST_SUITE("long") {
+  TEST_CASE("a run that is stopped at any step and resumed has the same bytes") {
+    for (std::uint64_t k = 1; k <= reference().steps; ++k) check_interrupted(k, 1000);
+    check_interrupted(1, 1);
+  }
+  TEST_CASE("three hundred kills at random instants leave nothing corrupt") {
+    std::mt19937 generator(7);
+    int kills = 0, runs = 0;
+    for (; kills < 300; ++runs) check_killed(generator, kills, 60);
+    MESSAGE(kills, " kills in ", runs, " runs");
+  }
+}
+
+TEST_CASE("a run that is killed and resumed has the same bytes") {
+  std::mt19937 generator(3);
+  int kills = 0;
+  for (int runs = 0; kills < 12; ++runs) check_killed(generator, kills, 60);
+}
+
+TEST_CASE("a run that was killed before its first checkpoint starts again from its config") {
+  const TemporaryFolder folder;
+  RunCommand command;
+  command.spec.path = reference().spec.native();
+  command.out = folder / "run";
+  command.stop_after = 2;
+  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  for (const char* name : {"last", "best", "best-first"})
+    std::filesystem::remove(folder / cat("run/checkpoints/", name, ".safetensors"));
+  folder.put("run/metrics.jsonl", "{\"epoch\": 0, \"half a li");
+  ResumeCommand resume;
+  resume.folder = folder / "run";
+  CHECK(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code == 0);
+  check_same_runs(reference().run, folder / "run");
+}
+
+TEST_CASE("resume of a complete run says so and changes nothing") {
+  const TemporaryFolder folder;
+  std::filesystem::copy(reference().run, folder / "run", std::filesystem::copy_options::recursive);
+  const auto before = std::filesystem::last_write_time(folder / "run/status.json");
+  ResumeCommand resume;
+  resume.folder = folder / "run";
+  const Called called =
+      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  CHECK(called.code == 0);
+  CHECK(called.said.find("is complete; there is nothing to do") != std::string::npos);
+  CHECK(std::filesystem::last_write_time(folder / "run/status.json") == before);
+}
+
+TEST_CASE("a damaged last checkpoint is passed over, loudly, and nothing of the run is lost") {
+  const TemporaryFolder folder;
+  RunCommand command;
+  command.spec.path = reference().spec.native();
+  command.out = folder / "run";
+  command.stop_after = reference().steps - 5;
+  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  const std::string whole = read_file<Error>(folder / "run/checkpoints/last.safetensors");
+  folder.put("run/checkpoints/last.safetensors", whole.substr(0, whole.size() / 2));
+  ResumeCommand resume;
+  resume.folder = folder / "run";
+  const Called called =
+      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  CHECK(called.code == 0);
+  CHECK(called.said.find("it is passed over") != std::string::npos);
+  check_same_runs(reference().run, folder / "run");
+}
+
+TEST_CASE("what is no run cannot be resumed, and two programs cannot work in one") {
+  const TemporaryFolder folder;
+  ResumeCommand resume;
+  resume.folder = folder.path();
+  CHECK_THROWS_AS(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }),
+                  SpecError);
+  RunCommand command;
+  command.spec.path = reference().spec.native();
+  command.out = folder / "run";
+  command.stop_after = 1;
+  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  AppendedFile metrics(folder / "run/metrics.jsonl");
+  CHECK(metrics.lock());
+  resume.folder = folder / "run";
+  CHECK_THROWS_WITH_AS(
+      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }),
+      doctest::Contains("another program is at work in it"), Error);
+}
