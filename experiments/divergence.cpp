@@ -72,10 +72,11 @@ std::string step_report(const Spec& spec, const Recording& recording, const Feed
     for (const Expr& g : gradient(recording.cost, parameters)) roots.push_back(g);
   const std::vector<Tensor<float>> values =
       Interpreter<float>(*recording.tape, roots).run(feed, context);
-  std::string text = cat("cost ", values[0][0], "\n");
+  const auto number = [](float v) { return std::isnan(v) ? std::string("nan") : cat(v); };
+  std::string text = cat("cost ", number(values[0][0]), "\n");
   std::size_t at = 1;
   for (const RecordedTerm& t : recording.terms)
-    text += cat("  ", t.name, " ", values[at++][0], ", weight ", t.weight, "\n");
+    text += cat("  ", t.name, " ", number(values[at++][0]), ", weight ", t.weight, "\n");
   Table table({"parameter", "shape", "before the step", "gradient"});
   for (const Expr& p : parameters) {
     const std::string& name = input_name(recording.tape->node(p));
