@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autodiff/attribute.hpp"
+#include "experiments/data_spec.hpp"
 #include "experiments/fields.hpp"
 #include "experiments/model_spec.hpp"
 #include "models/language/tokens.hpp"
@@ -13,27 +14,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 bool is_name_text(const std::string& name) { return models::is_name(name); }
-
-// "/data/file" as the reader of data sets takes it, and the fields that one kind of set alone has.
-std::optional<DataSpec> read_data(Fields fields, const std::filesystem::path& folder) {
-  if (!fields.present()) return std::nullopt;
-  DataSpec data;
-  data.set = fields.require_choice("set", data_set_names());
-  data.valid = fields.get<std::int64_t>("valid", data.valid, at_least(0));
-  data.limit = fields.optional<std::int64_t>("limit", at_least(1));
-  data.folder = folder;
-  const bool user_file = data.set == "npy" || data.set == "npz";
-  const bool generated = data.set == "bars" || data.set == "gaussian" || data.set == "spiral";
-  if (user_file) data.file = fields.require<std::string>("file");
-  if (!generated) data.scale = fields.get("scale", data.scale);
-  if (user_file || generated) data.test = fields.get("test", data.test, at_least(0));
-  if (generated) data.count = fields.get<std::int64_t>("count", data.count, at_least(1));
-  if (data.set == "bars" || data.set == "gaussian")
-    data.size = fields.get<std::int64_t>("size", data.size, at_least(1));
-  if (data.set == "spiral") data.noise = fields.get("noise", data.noise, at_least(0));
-  fields.done();
-  return data;
-}
 
 std::vector<TermSpec> read_cost(Fields fields, Spec& spec) {
   std::vector<TermSpec> terms;
@@ -136,21 +116,6 @@ Json choice_json(const nn::Choice& choice) {
   return json;
 }
 
-Json data_json(const DataSpec& data) {
-  Json json{{"set", data.set}, {"valid", data.valid}};
-  if (data.limit) json["limit"] = *data.limit;
-  const bool user_file = data.set == "npy" || data.set == "npz";
-  const bool generated = data.set == "bars" || data.set == "gaussian" || data.set == "spiral";
-  // Absolute: the config is read from another folder than the spec.
-  if (user_file) json["file"] = std::filesystem::absolute(data.folder / data.file).string();
-  if (!generated) json["scale"] = data.scale;
-  if (user_file || generated) json["test"] = data.test;
-  if (generated) json["count"] = data.count;
-  if (data.set == "bars" || data.set == "gaussian") json["size"] = data.size;
-  if (data.set == "spiral") json["noise"] = data.noise;
-  return json;
-}
-
 Json train_json(const TrainSpec& train) {
   Json optimizer = choice_json(train.optimizer);
   optimizer["rate"] = train.rate;
@@ -178,6 +143,11 @@ void read_options(Fields& fields, std::span<const nn::Kind> kinds, nn::Choice& c
       const Range range = between(option.low, option.high);
       if (option.flag) {
         if (fields.has(name)) choice.options[name] = fields.get(name, false) ? 1 : 0;
+      } else if (option.whole) {
+        const Item item =
+            option.fallback ? fields.item(name) : fields.require_item(name, "a whole number");
+        if (item.present())
+          choice.options[name] = static_cast<double>(item.as<std::int64_t>(0, range));
       } else if (!option.fallback) {
         choice.options[name] = fields.require<double>(name, range);
       } else if (const auto value = fields.optional<double>(name, range)) {

@@ -11,6 +11,7 @@
 #include "autodiff/guarded_plan.hpp"
 #include "autodiff/print.hpp"
 #include "autodiff/products.hpp"
+#include "experiments/data/preparation.hpp"
 #include "experiments/divergence.hpp"
 #include "experiments/interrupt.hpp"
 #include "experiments/json_dump.hpp"
@@ -176,6 +177,8 @@ class Training {
     run.files = {{"spec.json", options_.spec_text},
                  {"config.json", config},
                  {"manifest.json", manifest(about).dump(2) + "\n"}};
+    if (data_.preparation)
+      run.files["preparation.safetensors"] = safetensors_bytes(data_.preparation->saved());
     return RunFolder::create(run);
   }
 

@@ -3,25 +3,19 @@
 // are; plain or in gzip, which is told by the content.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <string>
 #include <string_view>
-#include <vector>
+
+#include "experiments/data/byte_array.hpp"
 
 namespace jacquard::experiments {
-
-struct IdxArray {
-  std::vector<std::int64_t> sizes;  // one to four
-  std::string bytes;                // product of sizes, row-major
-};
 
 // Throws SpecError, with the name of the file and the numbers involved, for anything but a whole
 // IDX file of exactly the size that its header declares. Memory follows what the file holds, not
 // what its header asks for.
-IdxArray read_idx(const std::filesystem::path& path);
+ByteArray read_idx(const std::filesystem::path& path);
 
 // The same for bytes in memory; `name` stands for the file in messages.
-IdxArray parse_idx(std::string_view file, std::string_view name);
+ByteArray parse_idx(std::string_view file, std::string_view name);
 
 }  // namespace jacquard::experiments

