@@ -68,6 +68,13 @@ bool is_missing(const std::string& set) {
   return found != sets.end() && found->state.starts_with("missing");
 }
 
+void keep_rows(Tensor<float>& values, std::int64_t rows) {
+  std::vector<std::int64_t> sizes = values.shape.sizes();
+  sizes[0] = rows;
+  values.shape = Shape(std::move(sizes));
+  values.data.resize(static_cast<std::size_t>(values.shape.size()));
+}
+
 // The first examples of the training part, if the data set is there.
 std::optional<DataSet> first_examples(const Spec& spec, std::int64_t examples, Talk& talk) {
   if (!spec.data) return std::nullopt;
@@ -77,10 +84,12 @@ std::optional<DataSet> first_examples(const Spec& spec, std::int64_t examples, T
     return std::nullopt;
   }
   DataSpec data = *spec.data;
-  data.limit = std::min(data.limit.value_or(examples), examples);
+  // Preparation is fitted on the whole training part.
+  if (data.prepare.empty()) data.limit = std::min(data.limit.value_or(examples), examples);
   DataSet train = load_data(data, spec.seed).train;
   if (train.count() < examples)
     throw UsageError(cat("--examples ", examples, ": the training part has only ", train.count()));
+  for (auto& entry : train.arrays) keep_rows(entry.second, examples);
   return train;
 }
 

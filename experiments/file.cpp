@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "experiments/large_pages.hpp"
+
 namespace jacquard::experiments {
 namespace {
 
@@ -61,7 +63,10 @@ int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
 std::string read_all(int number, std::uint64_t stated, std::uint64_t limit) {
   std::string bytes;
   std::size_t used = 0;
-  bytes.resize(static_cast<std::size_t>(std::min(limit, stated + 1)));
+  const auto guess = static_cast<std::size_t>(std::min(limit, stated + 1));
+  bytes.reserve(guess);
+  prefer_large_pages(bytes.data(), guess);
+  bytes.resize(guess);
   while (used < limit) {
     if (used == bytes.size())
       bytes.resize(static_cast<std::size_t>(

@@ -28,10 +28,10 @@ Cpu read_cpu(std::istream& cpuinfo);
 struct ManifestInput {
   std::vector<std::string> arguments;  // argv, the program's name first
   std::int64_t seed = 0;
-  int threads = 1;                             // of the pool
-  std::map<std::string, std::string> data;     // file of the data set -> its hash
+  int threads = 1;                               // of the pool
+  std::map<std::string, std::string> data;       // file of the data set -> its hash
   std::map<std::string, std::string> libraries;  // library that computes -> its version
-  TimePoint start;                             // of the run
+  TimePoint start;                               // of the run
 };
 
 nlohmann::ordered_json manifest(const ManifestInput& input);

@@ -49,7 +49,7 @@ std::span<const nn::Kind> minimizer_kinds() {
   static const std::vector<nn::Kind> kinds = {
       {"lbfgs",
        "L-BFGS on the whole training part; an epoch is one step (Nocedal and Wright 2006)",
-       {{"memory", 10.0, 1, 100, "steps whose curvature is remembered"},
+       {{"memory", 10.0, 1, 100, "steps whose curvature is remembered", false, true},
         {"wolfe", 0.9, 0.01, 0.999, "share of the slope at which a line search may end"}}},
       {"conjugate_gradient",
        "nonlinear conjugate gradients (Polak and Ribiere) on the whole training part",

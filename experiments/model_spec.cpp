@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "experiments/choice_fields.hpp"
 #include "models/language/tokens.hpp"
 #include "models/short_form.hpp"
 #include "nn/activations.hpp"
@@ -226,9 +227,7 @@ void check_unique(const Fields& fields, const Spec& spec) {
 Json initializer_json(const nn::Initializer& given, const Shape& shape) {
   const nn::Initializer init = nn::resolved(given, shape);
   if (init.options.empty()) return init.kind;
-  Json json{{"kind", init.kind}};
-  for (const auto& [name, value] : init.options) json[name] = value;
-  return json;
+  return choice_json(init, nn::initializer_kinds());
 }
 
 }  // namespace

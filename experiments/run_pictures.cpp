@@ -6,6 +6,7 @@
 #include "autodiff/error.hpp"
 #include "experiments/batches.hpp"
 #include "experiments/curves.hpp"
+#include "experiments/data/preparation.hpp"
 #include "experiments/picture.hpp"
 #include "experiments/recording.hpp"
 #include "experiments/vector_field.hpp"
@@ -17,6 +18,14 @@ constexpr std::int64_t kMostExamples = 20;
 // Noise of the pictures: a step that neither training nor monitors use.
 constexpr std::uint64_t kPictureStep = std::uint64_t{1} << 63;
 
+Tensor<float> transposed(const Tensor<float>& matrix) {
+  const std::int64_t rows = matrix.shape[0], columns = matrix.shape[1];
+  Tensor<float> result({columns, rows});
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j) result[j * rows + i] = matrix[i * columns + j];
+  return result;
+}
+
 }  // namespace
 
 std::filesystem::path RunPictures::save(const std::string& file, const std::string& bytes) {
@@ -25,7 +34,17 @@ std::filesystem::path RunPictures::save(const std::string& file, const std::stri
   return folder.path() / relative;
 }
 
-Shape RunPictures::image() const { return Shape(data.train.image); }
+Shape RunPictures::image() const {
+  return Shape(data.preparation ? data.preparation->image() : data.train.image);
+}
+
+Tensor<float> RunPictures::unprepared(const Tensor<float>& x,
+                                      const std::vector<Tensor<float>>& removed) const {
+  Tensor<float> shown = data.preparation ? data.preparation->inverse(x, &removed) : x;
+  if (spec.data && !spec.data->scale)  // bytes as they are: 255 is white
+    for (float& value : shown.data) value /= 255;
+  return shown;
+}
 
 std::vector<std::filesystem::path> RunPictures::draw() {
   std::vector<std::filesystem::path> drawn;
@@ -47,8 +66,9 @@ void RunPictures::draw_filters(std::vector<std::filesystem::path>& drawn) {
     if (!chosen.empty() && std::ranges::find(chosen, p.name) == chosen.end()) continue;
     const bool columns = p.shape[0] == features;
     if (!columns && p.shape[1] != features) continue;
-    const Picture picture =
-        filter_grid(values[p.name], image(), 100, columns ? Units::kColumns : Units::kRows);
+    Tensor<float> filters = columns ? transposed(values[p.name]) : values[p.name];
+    if (data.preparation) filters = data.preparation->inverse_directions(filters);
+    const Picture picture = filter_grid(filters, image(), 100, Units::kRows);
     const std::string file = drawn.empty() ? "filters.png" : "filters_" + p.name + ".png";
     drawn.push_back(save(file, to_png(picture)));
   }
@@ -94,9 +114,12 @@ void RunPictures::draw_reconstructions(std::vector<std::filesystem::path>& drawn
   const std::int64_t count = std::min(kMostExamples, shown().count());
   const std::optional<Reconstructed> made = reconstruct(shown(), count);
   if (!made) return;
-  const Picture picture =
-      reconstruction_grid(made->originals, made->corrupted ? &*made->corrupted : nullptr,
-                          made->reconstructions, image(), static_cast<int>(count));
+  const std::vector<Tensor<float>>& removed = shown().removed;
+  std::optional<Tensor<float>> corrupted;
+  if (made->corrupted) corrupted = unprepared(*made->corrupted, removed);
+  const Picture picture = reconstruction_grid(
+      unprepared(made->originals, removed), corrupted ? &*corrupted : nullptr,
+      unprepared(made->reconstructions, removed), image(), static_cast<int>(count));
   drawn.push_back(save("reconstructions.png", to_png(picture)));
 }
 

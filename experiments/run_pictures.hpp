@@ -31,7 +31,7 @@ struct RunPictures {
   // originals, corrupted inputs where there are some, reconstructions. Where x has two columns the
   // reconstruction is drawn as a field instead, if it needs no other array of the data: field.svg,
   // with arrows from a grid of points (corrupted where x is) to what becomes of them. Returns what
-  // was drawn.
+  // was drawn. What the preparation of the data did is undone for images, as far as it can be.
   std::vector<std::filesystem::path> draw();
 
   // curves.svg: the cost of each set over the epochs.
@@ -40,6 +40,9 @@ struct RunPictures {
  private:
   std::filesystem::path save(const std::string& file, const std::string& bytes);
   Shape image() const;
+
+  // What x shows as before preparation; `removed` as Preparation::inverse takes it.
+  Tensor<float> unprepared(const Tensor<float>& x, const std::vector<Tensor<float>>& removed) const;
 
   struct Reconstructed {
     Tensor<float> originals, reconstructions;  // [examples, inputs of x]

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "experiments/data.hpp"
+#include "experiments/data/preparation.hpp"
+#include "experiments/data_spec.hpp"
 #include "experiments/fields.hpp"
-#include "experiments/generated_data.hpp"
 #include "experiments/minimizers.hpp"
 #include "experiments/train_spec.hpp"
 #include "models/autoencoder.hpp"
@@ -109,7 +109,8 @@ Json option_schema(const nn::Option& option) {
   std::string description(option.meaning);
   if (option.fallback && !option.flag) description += "; default " + bound(*option.fallback).dump();
   if (option.flag) return boolean(description);
-  return number(description, between(option.low, option.high));
+  const Range range = between(option.low, option.high);
+  return option.whole ? integer(description, range) : number(description, range);
 }
 
 // One alternative for each kind, {"kind": ..., options}, with `shared` fields beside them.
@@ -250,24 +251,34 @@ Json model() {
                 std::move(alternatives));
 }
 
+Json data_field(const DataField& field) {
+  struct Schema {
+    std::string_view meaning;
+    const Range& range;
+    Json operator()(bool DataSpec::*) const { return boolean(meaning); }
+    Json operator()(std::optional<bool> DataSpec::*) const { return boolean(meaning); }
+    Json operator()(std::int64_t DataSpec::*) const { return integer(meaning, range); }
+    Json operator()(std::optional<std::int64_t> DataSpec::*) const {
+      return integer(meaning, range);
+    }
+    Json operator()(double DataSpec::*) const { return number(meaning, range); }
+    Json operator()(std::string DataSpec::*) const { return text(meaning); }
+    Json operator()(std::filesystem::path DataSpec::*) const { return text(meaning); }
+    Json operator()(const ColumnMember&) const {
+      return one_of(meaning, {text("its name"), integer("its number", range)});
+    }
+  };
+  return std::visit(Schema{field.meaning, field.range}, field.member);
+}
+
 Json data_set(const std::string& name) {
-  const bool is_file = name == "npy" || name == "npz";
-  const GeneratedSet* generated = find_generated_set(name);
-  Json fields{{"set", exactly(name, generated ? generated->what : "")}};
+  Json fields{{"set", exactly(name, data_set_meaning(name))}};
   std::vector<std::string> required{"set"};
-  if (is_file) {
-    fields["file"] = text("path of the file, relative to the spec");
-    required.push_back("file");
+  for (const DataField* field : data_fields_of(name)) {
+    fields[std::string(field->name)] = data_field(*field);
+    if (field->name == "file") required.emplace_back(field->name);
   }
-  fields["valid"] = integer("examples taken from the training part to validate", at_least(0));
-  fields["limit"] = integer("the most examples that each part keeps", at_least(1));
-  if (!generated) fields["scale"] = boolean("unsigned bytes are divided by 255; default true");
-  if (is_file || generated)
-    fields["test"] = number("examples of the test part, below 1 a fraction of all", at_least(0));
-  if (generated) fields["count"] = integer("examples in all", at_least(1));
-  if (name == "bars" || name == "gaussian")
-    fields["size"] = integer("side of the image, or number of features", at_least(1));
-  if (name == "spiral") fields["noise"] = number("standard deviation of the noise", at_least(0));
+  fields["prepare"] = reference("prepare");
   return object("the data set", std::move(fields), required);
 }
 
@@ -275,6 +286,12 @@ Json data() {
   std::vector<Json> alternatives;
   for (const std::string& name : data_set_names()) alternatives.push_back(data_set(name));
   return one_of("what is trained on", std::move(alternatives));
+}
+
+Json preparation() {
+  return {{"type", "array"},
+          {"description", "what is done to x, fitted on the training part"},
+          {"items", one_of("a step", alternatives_of(preparation_kinds(), Json::object()))}};
 }
 
 Json cost() {
@@ -441,7 +458,10 @@ nlohmann::ordered_json spec_schema() {
   schema.update(object("model, cost and training; comments are allowed in the file",
                        std::move(properties), {"name", "model"}));
   schema["oneOf"] = {{{"required", {"cost"}}}, {{"required", {"stages"}}}};
-  schema["definitions"] = {{"shape", shape()}, {"init", initial_values()}, {"stop", stop_rule()}};
+  schema["definitions"] = {{"shape", shape()},
+                           {"init", initial_values()},
+                           {"stop", stop_rule()},
+                           {"prepare", preparation()}};
   return schema;
 }
 

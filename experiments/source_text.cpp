@@ -155,18 +155,23 @@ std::string printable(std::string_view text) {
 }
 
 std::string shortened(std::string_view text, std::size_t columns) {
-  std::vector<std::string> shown_columns;
-  for (std::size_t at = 0; at < text.size() && shown_columns.size() <= columns;) {
+  const std::size_t limit = columns - std::min(columns, kCut.size());  // of columns, if it is cut
+  std::string result;
+  std::size_t used = 0, kept = 0;  // columns; bytes of those within the limit
+  for (std::size_t at = 0; at < text.size() && used <= columns;) {
     const Character c = character_at(text, at);
-    append_columns(shown_columns, shown(text, at, c));
+    const std::string piece = shown(text, at, c);
+    const bool one_column = static_cast<std::uint8_t>(piece[0]) >= 0x80;
+    const std::size_t width = one_column ? 1 : piece.size();
+    if (used < limit)
+      kept = result.size() + (one_column ? piece.size() : std::min(width, limit - used));
+    result += piece;
+    used += width;
     at += c.bytes;
   }
-  const bool cut = shown_columns.size() > columns;
-  if (cut) shown_columns.resize(columns - std::min(columns, kCut.size()));
-  std::string result;
-  for (const std::string& column : shown_columns) result += column;
-  if (cut) result += kCut;
-  return result;
+  if (used <= columns) return result;
+  result.resize(kept);
+  return result.append(kCut);
 }
 
 std::string in_quotes(std::string_view text) { return "'" + shortened(text) + "'"; }

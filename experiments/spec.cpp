@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autodiff/attribute.hpp"
+#include "experiments/data_spec.hpp"
 #include "experiments/fields.hpp"
 #include "experiments/model_spec.hpp"
 #include "models/language/tokens.hpp"
@@ -13,27 +14,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 bool is_name_text(const std::string& name) { return models::is_name(name); }
-
-// "/data/file" as the reader of data sets takes it, and the fields that one kind of set alone has.
-std::optional<DataSpec> read_data(Fields fields, const std::filesystem::path& folder) {
-  if (!fields.present()) return std::nullopt;
-  DataSpec data;
-  data.set = fields.require_choice("set", data_set_names());
-  data.valid = fields.get<std::int64_t>("valid", data.valid, at_least(0));
-  data.limit = fields.optional<std::int64_t>("limit", at_least(1));
-  data.folder = folder;
-  const bool user_file = data.set == "npy" || data.set == "npz";
-  const bool generated = data.set == "bars" || data.set == "gaussian" || data.set == "spiral";
-  if (user_file) data.file = fields.require<std::string>("file");
-  if (!generated) data.scale = fields.get("scale", data.scale);
-  if (user_file || generated) data.test = fields.get("test", data.test, at_least(0));
-  if (generated) data.count = fields.get<std::int64_t>("count", data.count, at_least(1));
-  if (data.set == "bars" || data.set == "gaussian")
-    data.size = fields.get<std::int64_t>("size", data.size, at_least(1));
-  if (data.set == "spiral") data.noise = fields.get("noise", data.noise, at_least(0));
-  fields.done();
-  return data;
-}
 
 using Pointers = std::map<std::string, std::string>;
 
@@ -128,21 +108,6 @@ PictureSpec read_pictures(Fields fields, Spec& spec) {
     spec.pointers[std::string("pictures/") + name] = fields.pointer() + "/" + name;
   fields.done();
   return pictures;
-}
-
-Json data_json(const DataSpec& data) {
-  Json json{{"set", data.set}, {"valid", data.valid}};
-  if (data.limit) json["limit"] = *data.limit;
-  const bool user_file = data.set == "npy" || data.set == "npz";
-  const bool generated = data.set == "bars" || data.set == "gaussian" || data.set == "spiral";
-  // Absolute: the config is read from another folder than the spec.
-  if (user_file) json["file"] = std::filesystem::absolute(data.folder / data.file).string();
-  if (!generated) json["scale"] = data.scale;
-  if (user_file || generated) json["test"] = data.test;
-  if (generated) json["count"] = data.count;
-  if (data.set == "bars" || data.set == "gaussian") json["size"] = data.size;
-  if (data.set == "spiral") json["noise"] = data.noise;
-  return json;
 }
 
 Json cost_json(const std::vector<TermSpec>& terms) {

@@ -138,12 +138,12 @@ std::span<const nn::Kind> stop_rule_kinds() {
   static const std::vector<nn::Kind> kinds = {
       {"no_improvement",
        "the best of the last checks is not better than the best before them",
-       {{"checks", 10.0, 1, 1e6, "how many checks"},
+       {{"checks", 10.0, 1, 1e6, "how many checks", false, true},
         {"by", 0.0, 0, 1, "the share by which it has to be better"}}},
       {"countdown",
        "Pylearn2's rule: every check that is not better than the best of all by a share of it "
        "counts down",
-       {{"checks", 5.0, 1, 1e6, "where the count begins"},
+       {{"checks", 5.0, 1, 1e6, "where the count begins", false, true},
         {"decrease", 0.01, 0, 1, "the share by which a check has to be better"}}},
       {"target", "the number has reached a value", {{"value", {}, -1e300, 1e300, "the target"}}},
   };

@@ -5,18 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "autodiff/attribute.hpp"
+#include "experiments/choice_fields.hpp"
 #include "experiments/minimizers.hpp"
 
 namespace jacquard::experiments {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::vector<std::string> names_of(std::span<const nn::Kind> kinds) {
-  std::vector<std::string> names;
-  for (const nn::Kind& kind : kinds) names.emplace_back(kind.name);
-  return names;
-}
 
 // ---------------------------------------------------------------- reading
 // {"kind": "linear", "from": 0.5, ...}
@@ -181,21 +176,6 @@ std::optional<std::int64_t> read_average(Fields fields) {
 }
 
 // ---------------------------------------------------------------- writing
-Json choice_json(const nn::Choice& choice, std::span<const nn::Kind> kinds) {
-  Json json{{"kind", choice.kind}};
-  for (const auto& [name, value] : choice.options) {
-    bool flag = false;
-    for (const nn::Kind& kind : kinds)
-      for (const nn::Option& option : kind.options)
-        flag = flag || (kind.name == choice.kind && option.name == name && option.flag);
-    if (flag)
-      json[name] = value != 0;
-    else
-      json[name] = value;
-  }
-  return json;
-}
-
 Json scheduled_json(const ScheduledNumber& number) {
   if (number.schedule) return choice_json(*number.schedule, models::schedule_kinds());
   return number.text;
@@ -231,23 +211,6 @@ Json rule_json(const StopRule& rule) {
 const std::vector<std::string>& split_names() {
   static const std::vector<std::string> names = {"train", "valid", "test"};
   return names;
-}
-
-void read_options(Fields& fields, std::span<const nn::Kind> kinds, nn::Choice& choice) {
-  for (const nn::Kind& kind : kinds) {
-    if (kind.name != choice.kind) continue;
-    for (const nn::Option& option : kind.options) {
-      const std::string name(option.name);
-      const Range range = between(option.low, option.high);
-      if (option.flag) {
-        if (fields.has(name)) choice.options[name] = fields.get(name, false) ? 1 : 0;
-      } else if (!option.fallback) {
-        choice.options[name] = fields.require<double>(name, range);
-      } else if (const auto value = fields.optional<double>(name, range)) {
-        choice.options[name] = *value;
-      }
-    }
-  }
 }
 
 TrainSpec read_train(Fields fields, std::map<std::string, std::string>& pointers) {

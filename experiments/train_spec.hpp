@@ -54,9 +54,6 @@ struct TrainSpec {
 TrainSpec read_train(Fields fields, std::map<std::string, std::string>& pointers);
 nlohmann::ordered_json train_json(const TrainSpec& train);
 
-// The options of one kind of a choice, read into it.
-void read_options(Fields& fields, std::span<const nn::Kind> kinds, nn::Choice& choice);
-
 // "train", "valid", "test"
 const std::vector<std::string>& split_names();
 

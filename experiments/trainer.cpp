@@ -10,6 +10,7 @@
 #include "autodiff/error.hpp"
 #include "autodiff/print.hpp"
 #include "autodiff/products.hpp"
+#include "experiments/data/preparation.hpp"
 #include "experiments/divergence.hpp"
 #include "experiments/failure.hpp"
 #include "experiments/file.hpp"
@@ -164,6 +165,12 @@ class Training {
     run.files = {{"spec.json", options_.spec_text},
                  {"config.json", config},
                  {"manifest.json", manifest(about).dump(2) + "\n"}};
+    for (std::size_t i = 0; i < stages_.size(); ++i)
+      if (const auto& preparation = data(i).preparation; preparation && data_of_[i] != data_of_[0])
+        run.files[cat("preparation-", spec_.stages[i].name, ".safetensors")] =
+            safetensors_bytes(preparation->saved());
+      else if (preparation)
+        run.files["preparation.safetensors"] = safetensors_bytes(preparation->saved());
     return RunFolder::create(run);
   }
 

@@ -1,6 +1,7 @@
 #include "nn/choice.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "autodiff/attribute.hpp"
 #include "autodiff/closest.hpp"
@@ -36,6 +37,9 @@ void check_option(std::string_view where, const Option& option, double value) {
   if (option.flag && value != 0 && value != 1)
     throw SpecError(
         cat(where, ": ", option.name, " = ", number_text(value), "; it must be true or false"));
+  if (option.whole && value != std::floor(value))
+    throw SpecError(
+        cat(where, ": ", option.name, " = ", number_text(value), "; it must be a whole number"));
   if (!(value >= option.low && value <= option.high))
     throw SpecError(cat(where, ": ", option.name, " = ", number_text(value),
                         " is out of range; it must lie between ", number_text(option.low), " and ",

@@ -24,7 +24,8 @@ struct Option {
   std::optional<double> fallback;  // nothing: it must be given
   double low, high;                // allowed values, both included
   std::string_view meaning;
-  bool flag = false;  // true or false, given as 1 or 0
+  bool flag = false;   // true or false, given as 1 or 0
+  bool whole = false;  // a whole number
 };
 
 struct Kind {

@@ -25,16 +25,16 @@ Called reported(const std::exception& failure, bool json = false) {
 TEST_CASE("data list has a line for each set, with its place if it has one") {
   const TemporaryFolder folder;
   const Variable data("JACQUARD_DATA", folder.path().c_str());
-  CHECK(list().out.find("mnist          missing: run jacquard data get mnist") !=
+  CHECK(list().out.find("mnist            missing: run jacquard data get mnist") !=
         std::string::npos);
   put_small_set(folder, "mnist", 4, 2);
   const Called called = list();
   CHECK(called.code == 0);
   CHECK(called.said.empty());
   const std::string& text = called.out;
-  CHECK(text.find("\nmnist          found") != std::string::npos);
+  CHECK(text.find("\nmnist            found") != std::string::npos);
   CHECK(text.find((folder / "mnist").string()) != std::string::npos);
-  CHECK(text.find("\nspiral         generated") != std::string::npos);
+  CHECK(text.find("\nspiral           generated") != std::string::npos);
   for (const std::string& name : data_set_names())
     CHECK(("\n" + text).find("\n" + name + " ") != std::string::npos);
 }
@@ -54,9 +54,11 @@ TEST_CASE("data list as JSON") {
 }
 
 TEST_CASE("data get refuses names that cannot be fetched") {
-  CHECK(message_of<SpecError>([] {
-          call([](std::ostream&, Talk& talk) { return data_get_command("mnits", talk); });
-        }) == "data get: 'mnits' is no set that can be fetched; there are: fashion_mnist, mnist");
+  CHECK(
+      message_of<SpecError>([] {
+        call([](std::ostream&, Talk& talk) { return data_get_command("mnits", talk); });
+      }) ==
+      "data get: 'mnits' is no set that can be fetched; there are: fashion_mnist, mnist, cifar10");
 }
 
 TEST_CASE("schema prints the schema of specs") {

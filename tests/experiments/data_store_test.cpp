@@ -1,4 +1,4 @@
-#include "experiments/data_store.hpp"
+#include "experiments/data/store.hpp"
 
 #include <doctest/doctest.h>
 
@@ -54,7 +54,14 @@ TEST_CASE("the list names every set and how to get those that are missing") {
   put_small_set(folder, "mnist", 10, 4);
   CHECK(data_list()[1].where == folder / "mnist");
   CHECK(data_list()[1].bytes == 16 + 60 + 8 + 10 + 16 + 24 + 8 + 4);
-  CHECK(data_list()[2].state == "generated");
+  CHECK(data_list()[2].name == "mnist_basic");
+  CHECK(data_list()[2].where == folder / "mnist");
+  const std::string states[] = {data_list()[5].state, data_list()[6].state, data_list()[9].state,
+                                data_list().back().state};
+  CHECK(states[0] == "generated");  // rectangles
+  CHECK(states[1] == "missing: run jacquard data get cifar10");
+  CHECK(states[2] == "generated");  // bars
+  CHECK(states[3] == "yours");
 }
 
 // Programs of this name in a folder of their own, so that nothing is fetched in tests.
@@ -85,9 +92,9 @@ TEST_CASE("fetching a set that is here changes nothing") {
   std::ostringstream talk;
   data_get("fashion_mnist", talk);
   CHECK(talk.str() == cat("fashion_mnist is here and its checksums are right: ",
-                          idx_sets()[0].system_folder, "\n"));
+                          stored_sets()[0].system_folder, "\n"));
   CHECK(message_of<SpecError>([&] { data_get("bars", talk); }) ==
-        "data get: 'bars' is no set that can be fetched; there are: fashion_mnist, mnist");
+        "data get: 'bars' is no set that can be fetched; there are: fashion_mnist, mnist, cifar10");
 }
 
 TEST_CASE("fetching MNIST fails with the reason and leaves nothing behind") {
@@ -177,8 +184,24 @@ TEST_SUITE("long") {
     const Tensor<float>& labels = splits.test.arrays.at("labels");
     CHECK(std::vector<float>(labels.data.begin(), labels.data.begin() + 5) ==
           std::vector<float>{7, 2, 1, 0, 4});
-    data_get("mnist", talk);
+    data_get("mnist_rot", talk);  // made of the same files
     CHECK(talk.str().find("its checksums are right") != std::string::npos);
+  }
+  TEST_CASE("CIFAR-10 is fetched, verified and read") {
+    const TemporaryFolder data;
+    const Variable own("JACQUARD_DATA", data.path().c_str());
+    std::ostringstream talk;
+    data_get("cifar10_grey", talk);
+    const Splits splits = load_data(set_of("cifar10"), 1);
+    CHECK(splits.train.arrays.at("x").shape == Shape{50000, 3072});
+    const Tensor<float>& labels = splits.test.arrays.at("labels");
+    CHECK(std::vector<float>(labels.data.begin(), labels.data.begin() + 10) ==
+          std::vector<float>{3, 8, 8, 0, 6, 6, 1, 6, 3, 1});
+    // Each class has 5000 examples to train on.
+    std::vector<int> classes(10);
+    for (const float label : splits.train.arrays.at("labels").data)
+      ++classes.at(static_cast<std::size_t>(label));
+    CHECK(classes == std::vector<int>(10, 5000));
   }
 }
 

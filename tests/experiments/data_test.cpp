@@ -28,7 +28,7 @@ std::vector<float> firsts(const DataSet& data) {
 }
 
 TEST_CASE("Fashion-MNIST is read whole, scaled and in its official parts") {
-  const Variable own("JACQUARD_DATA", "/nonexistent");
+  const Variable own("JACQUARD_DATA", "/dev/null/none");
   DataSpec spec = set_of("fashion_mnist");
   spec.valid = 10000;
   const Splits splits = load_data(spec, 1);
@@ -122,10 +122,11 @@ TEST_CASE("a missing set says where it was looked for and what brings it") {
   std::filesystem::remove(folder / "mnist/t10k-labels-idx1-ubyte");
   CHECK(refusal(set_of("mnist")).find("has no t10k-labels-idx1-ubyte); run 'jacquard data get") !=
         std::string::npos);
-  CHECK(
-      refusal(set_of("fashon_mnist")) ==
-      "/data/set: 'fashon_mnist' is no data set; there are: fashion_mnist, mnist, npy, npz, bars, "
-      "gaussian, spiral");
+  CHECK(refusal(set_of("fashon_mnist")) ==
+        "/data/set: 'fashon_mnist' is no data set; there are: fashion_mnist, mnist, mnist_basic, "
+        "mnist_rot, mnist_bg_rand, rectangles, cifar10, cifar10_grey, cifar10_patches, npy, npz, "
+        "csv, "
+        "bars, gaussian, spiral, swiss_roll");
 }
 
 TEST_CASE("images and labels that do not fit each other are refused") {
@@ -310,8 +311,49 @@ TEST_CASE("noise moves the points of the spiral by normal steps of its size, whe
   CHECK(std::abs(along / count) < five_errors * std::sqrt(2 * 12.0));
 }
 
+TEST_CASE("points of the swiss roll lie on it when there is no noise, evenly along its height") {
+  DataSpec spec = set_of("swiss_roll");
+  spec.noise = 0;
+  spec.count = 2000;
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  CHECK(x.shape == Shape{2000, 3});
+  double height = 0, turns = 0;
+  for (std::int64_t i = 0; i < 2000; ++i) {
+    const double t = std::hypot(x[3 * i], x[3 * i + 2]) / 0.04;
+    CHECK((t > 1.4999 * M_PI && t < 4.5001 * M_PI));
+    CHECK(x[3 * i] == doctest::Approx(0.04 * t * std::cos(t)).epsilon(1e-3));
+    CHECK((x[3 * i + 1] > 0 && x[3 * i + 1] < 0.84));
+    height += x[3 * i + 1] / 2000.0;
+    turns += t / 2000;
+  }
+  const double five_errors = 5 / std::sqrt(12 * 2000.0);
+  CHECK(std::abs(height / 0.84 - 0.5) < five_errors);
+  CHECK(std::abs(turns / (3 * M_PI) - 1) < five_errors);
+}
+
+TEST_CASE("a table of the user is x and its labels") {
+  const TemporaryFolder folder;
+  DataSpec spec = set_of("csv");
+  spec.folder = folder.path();
+  spec.file = folder.put("t.csv", "a;kind;b\n1;cat;2\n3;ant;4\n5;cat;6\n");
+  spec.separator = ";";
+  spec.labels = "kind";
+  const Splits splits = load_data(spec, 1);
+  const std::vector<std::int64_t> order = permutation(1, "split", 3);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const auto line = order[static_cast<std::size_t>(i)];
+    CHECK(splits.train.arrays.at("x")[2 * i] == static_cast<float>(2 * line + 1));
+    CHECK(splits.train.arrays.at("x")[2 * i + 1] == static_cast<float>(2 * line + 2));
+    CHECK(splits.train.arrays.at("labels")[i] == (line == 1 ? 0.0F : 1.0F));
+  }
+  CHECK(data_inputs(spec) == std::map<std::string, Shape>{{"x", {2}}, {"labels", {}}});
+  spec.separator = ", ";
+  CHECK(refusal(spec) ==
+        "/data/separator: ', ' does not separate fields; one character does, such as ',' or ';'");
+}
+
 TEST_CASE("generated sets depend on the seed alone and refuse impossible sizes") {
-  for (const char* set : {"bars", "gaussian", "spiral"}) {
+  for (const char* set : {"bars", "gaussian", "spiral", "swiss_roll"}) {
     DataSpec spec = set_of(set);
     spec.count = 50;
     CHECK(load_data(spec, 1).train.arrays == load_data(spec, 1).train.arrays);
@@ -332,7 +374,7 @@ TEST_CASE("generated sets depend on the seed alone and refuse impossible sizes")
 }
 
 TEST_CASE("the inputs of a set are known without the set") {
-  const Variable own("JACQUARD_DATA", "/nonexistent");
+  const Variable own("JACQUARD_DATA", "/dev/null/none");
   CHECK(data_inputs(set_of("mnist")) == std::map<std::string, Shape>{{"x", {784}}, {"labels", {}}});
   CHECK(data_inputs(set_of("bars")) == std::map<std::string, Shape>{{"x", {64}}});
   CHECK(message_of<SpecError>([] { data_inputs(set_of("")); }).starts_with("/data/set: '' is no"));
@@ -341,8 +383,8 @@ TEST_CASE("the inputs of a set are known without the set") {
 TEST_CASE("the hash of a set changes with its numbers, names and shapes") {
   const DataSet data{"a", {{"x", Tensor<float>({2, 2}, {1, 2, 3, 4})}}, {}};
   const std::string hash = data_hash(data);
-  CHECK(hash.size() == 14);
-  CHECK(hash.starts_with("crc32:"));
+  CHECK(hash.size() == 21);
+  CHECK(hash.starts_with("xxh3:"));
   std::set<std::string> hashes = {hash};
   DataSet other = data;
   other.arrays["x"][3] = 5;

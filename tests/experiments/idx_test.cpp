@@ -1,4 +1,4 @@
-#include "experiments/idx.hpp"
+#include "experiments/data/idx.hpp"
 
 #include <doctest/doctest.h>
 #include <zlib.h>

@@ -189,7 +189,7 @@ TEST_CASE("files that are no specs, overrides of no field and unknown sets have 
       {{"data", "get", "mnits"},
        3,
        "error: data get: 'mnits' is no set that can be fetched; there are: fashion_mnist, "
-       "mnist\n"},
+       "mnist, cifar10\n"},
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "experiments/data.hpp"
+#include "experiments/data/preparation.hpp"
 #include "experiments/json_text.hpp"
 #include "experiments/schema.hpp"
 #include "experiments/spec.hpp"
@@ -79,44 +80,54 @@ void check_same(const Json& spec) {
 }  // namespace
 
 TEST_CASE("what is right for the reader is right for the schema") {
-  for (const char* patch : {
-           R"json({})json",
-           R"json({"$schema": "spec.schema.json", "seed": 0})json",
-           R"json({"seed": 18446744073709551615})json",
-           R"json({"seed": 1e3, "memory_limit_gb": 0.5})json",
-           R"json({"name": "_a.B-9"})json",
-           R"json({"model": {"parameters": {"b": {"shape": [2]}, "s": [], "W": null}}})json",
-           R"json({"model": {"parameters": {"W": {"shape": [4, 2], "init": "he_normal"}}}})json",
-           R"json({"model": {"parameters": {"W":
+  for (
+      const char* patch : {
+          R"json({})json",
+          R"json({"$schema": "spec.schema.json", "seed": 0})json",
+          R"json({"seed": 18446744073709551615})json",
+          R"json({"seed": 1e3, "memory_limit_gb": 0.5})json",
+          R"json({"name": "_a.B-9"})json",
+          R"json({"model": {"parameters": {"b": {"shape": [2]}, "s": [], "W": null}}})json",
+          R"json({"model": {"parameters": {"W": {"shape": [4, 2], "init": "he_normal"}}}})json",
+          R"json({"model": {"parameters": {"W":
                {"shape": [4, 2], "init": {"kind": "normal", "std": 0.01, "mean": -1}}}}})json",
-           R"json({"model": {"inputs": {"z": {"shape": [2, 3], "low": -1, "high": 1.5}}}})json",
-           R"json({"model": {"define": {"h": "x @ W", "_2": "any text (("}}})json",
-           R"json({"functions": {"kl(p, q)": "p*q"}})json",
-           R"json({"functions": {}, "monitor": {}})json",
-           R"json({"cost": {"b": {"value": "sum(W)"}, "c d": {"weight": -2, "value": ""}}})json",
-           R"json({"monitor": {"lit/all": "mean(W)"}})json",
-           R"json({"train": {}})json",
-           R"json({"train": {"batch": 1, "epochs": 0, "monitor_batches": 0}})json",
-           R"json({"train": {"optimizer": {"kind": "sgd", "rate": "0.1 / epoch"}}})json",
-           R"json({"train": {"optimizer": {"kind": "sgd", "rate": 1, "momentum": 0.9,
+          R"json({"model": {"inputs": {"z": {"shape": [2, 3], "low": -1, "high": 1.5}}}})json",
+          R"json({"model": {"define": {"h": "x @ W", "_2": "any text (("}}})json",
+          R"json({"functions": {"kl(p, q)": "p*q"}})json",
+          R"json({"functions": {}, "monitor": {}})json",
+          R"json({"cost": {"b": {"value": "sum(W)"}, "c d": {"weight": -2, "value": ""}}})json",
+          R"json({"monitor": {"lit/all": "mean(W)"}})json",
+          R"json({"train": {}})json",
+          R"json({"train": {"batch": 1, "epochs": 0, "monitor_batches": 0}})json",
+          R"json({"train": {"optimizer": {"kind": "sgd", "rate": "0.1 / epoch"}}})json",
+          R"json({"train": {"optimizer": {"kind": "sgd", "rate": 1, "momentum": 0.9,
                                            "nesterov": true}}})json",
-           R"json({"train": {"optimizer": {"kind": "adam", "beta1": 0, "epsilon": 1}}})json",
-           R"json({"pictures": {"reconstruction": "x", "corrupted": "", "filters": ["W"]}})json",
-           R"json({"data": {"set": "bars", "count": 5, "size": 4, "test": 0.2, "valid": 0,
+          R"json({"train": {"optimizer": {"kind": "adam", "beta1": 0, "epsilon": 1}}})json",
+          R"json({"pictures": {"reconstruction": "x", "corrupted": "", "filters": ["W"]}})json",
+          R"json({"data": {"set": "bars", "count": 5, "size": 4, "test": 0.2, "valid": 0,
                             "limit": 1}, "model": {"inputs": null}})json",
-           R"json({"data": {"set": "fashion_mnist", "scale": false, "valid": 10},
+          R"json({"data": {"set": "fashion_mnist", "scale": false, "valid": 10},
                    "model": {"inputs": null}})json",
-           R"json({"data": {"set": "npz", "file": "a.npz", "scale": true, "test": 100}})json",
-           R"json({"model": {"kind": "autoencoder", "inputs": 4, "hidden": 3, "parameters": null},
+          R"json({"data": {"set": "npz", "file": "a.npz", "scale": true, "test": 100}})json",
+          R"json({"data": {"set": "csv", "file": "a.csv", "labels": "kind", "separator": ";"}})json",
+          R"json({"data": {"set": "csv", "file": "a.csv", "labels": 4, "header": false}})json",
+          R"json({"data": {"set": "cifar10_patches", "grey": true, "count": 5, "prepare": []},
+                   "model": {"inputs": null}})json",
+          R"json({"data": {"set": "bars", "prepare": [
+                      {"kind": "patches", "size": 2, "count": 1}, {"kind": "scale", "each": true},
+                      {"kind": "contrast_normalisation", "subtract_mean": false, "bias": 10},
+                      {"kind": "pca", "components": 3, "whiten": true}, {"kind": "zca"}]},
+                   "model": {"inputs": null}})json",
+          R"json({"model": {"kind": "autoencoder", "inputs": 4, "hidden": 3, "parameters": null},
                    "cost": {"a": "sum(W)"}})json",
-           R"json({"model": {"kind": "autoencoder", "hidden": [3, 2], "tied": false,
+          R"json({"model": {"kind": "autoencoder", "hidden": [3, 2], "tied": false,
                              "activation": "tanh", "output": "linear", "init": "zeros",
                              "corruption": {"kind": "masking_noise", "amount": 0.3},
                              "parameters": {"extra": [2], "W": null},
                              "define": {"z": "h"}}})json",
-           R"json({"model": {"kind": "mlp", "hidden": [], "classes": 10, "parameters": null}})json",
-           R"json({"model": {"kind": "logistic", "classes": 2, "parameters": null}})json",
-       })
+          R"json({"model": {"kind": "mlp", "hidden": [], "classes": 10, "parameters": null}})json",
+          R"json({"model": {"kind": "logistic", "classes": 2, "parameters": null}})json",
+      })
     check_both(patched(kPlain, patch), true);
 }
 
@@ -198,6 +209,11 @@ TEST_CASE("what is wrong for the reader is wrong for the schema") {
           R"json({"data": {"set": "npy"}})json",
           R"json({"data": {"set": "bars", "noise": 0.1}})json",
           R"json({"data": {"set": "spiral", "size": 3}})json",
+          R"json({"data": {"set": "bars", "prepare": {"kind": "scale"}}})json",
+          R"json({"data": {"set": "bars", "prepare": [{"kind": "pca"}]}})json",
+          R"json({"data": {"set": "bars", "prepare": [{"kind": "pca", "components": 1.5}]}})json",
+          R"json({"data": {"set": "bars", "prepare": [{"kind": "zca", "whiten": true}]}})json",
+          R"json({"data": {"set": "bars", "prepare": ["zca"]}})json",
       })
     check_both(patched(kPlain, patch), false);
   check_both(Json::array(), false);
@@ -247,12 +263,13 @@ TEST_CASE("null is no value of any field, for both") {
 
 TEST_CASE("reader and schema agree on every field of every data set") {
   for (const std::string& set : data_set_names())
-    for (const char* field : {"file", "valid", "limit", "scale", "test", "count", "size", "noise"})
+    for (const char* field : {"file", "valid", "limit", "scale", "test", "count", "size", "noise",
+                              "grey", "labels", "header", "separator", "prepare"})
       for (const Json& value : {Json("a.npz"), Json(true), Json(0), Json(1), Json(-1), Json(0.5),
                                 Json(-0.25), Json(9223372036854775807), Json(1e19)}) {
         Json spec = kPlain;
         spec["data"] = {{"set", set}};
-        if (set == "npy" || set == "npz") spec["data"]["file"] = "a";
+        if (set == "npy" || set == "npz" || set == "csv") spec["data"]["file"] = "a";
         spec["data"][field] = value;
         check_same(spec);
       }
@@ -285,7 +302,12 @@ void check_kinds(std::span<const nn::Kind> kinds, const std::function<Json(Json)
     Json choice{{"kind", kind.name}};
     check_same(spec_with(choice));
     for (const nn::Option& option : kind.options)
-      if (!option.fallback) choice[std::string(option.name)] = 0.5;
+      if (!option.fallback) {
+        if (option.whole)
+          choice[std::string(option.name)] = 1;
+        else
+          choice[std::string(option.name)] = 0.5;
+      }
     check_both(spec_with(choice), true);
     for (const nn::Kind& other : kinds)
       for (const nn::Option& option : other.options)
@@ -299,7 +321,12 @@ void check_kinds(std::span<const nn::Kind> kinds, const std::function<Json(Json)
 
 }  // namespace
 
-TEST_CASE("reader and schema agree on every initial value and every optimizer") {
+TEST_CASE("reader and schema agree on every initial value, optimizer and step of preparation") {
+  check_kinds(preparation_kinds(), [](const Json& choice) {
+    Json spec = kPlain;
+    spec["data"] = {{"set", "bars"}, {"prepare", Json::array({choice})}};
+    return spec;
+  });
   check_kinds(nn::initializer_kinds(), [](const Json& choice) {
     Json spec = kPlain;
     spec["model"]["parameters"]["W"] = {{"shape", {2}}, {"init", choice}};

@@ -1,5 +1,6 @@
-// Counts allocations: replaces the allocation functions of the whole program, so that one source of
-// it includes this. Not under AddressSanitizer, which has its own; there nothing is counted.
+// Counts allocations and keeps the size of the largest: replaces the allocation functions of the
+// whole program, so that one source of it includes this. Not under AddressSanitizer, which has its
+// own; there nothing is counted.
 #pragma once
 
 #include <atomic>
@@ -18,6 +19,7 @@
 
 namespace {
 std::atomic<std::int64_t> allocations{0};
+[[maybe_unused]] std::atomic<std::size_t> largest_allocation{0};
 }  // namespace
 
 #ifndef JACQUARD_SANITIZED
@@ -25,6 +27,7 @@ namespace {
 
 void* allocated(std::size_t bytes, std::size_t alignment) {
   ++allocations;
+  if (bytes > largest_allocation) largest_allocation = bytes;
   const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
   if (void* memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole)) return memory;
   throw std::bad_alloc();
