@@ -483,6 +483,7 @@ int put(const std::string& text, int exit_code, Talk& talk) {
 int program(std::vector<std::string> arguments) {
   // A reader that goes away must not end a training.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is told as a failed write
   Talk talk(std::cerr, standard_error_screen());
   std::ostringstream out;
   int exit_code = kExitFailure;

@@ -57,9 +57,9 @@ Spec stage_of(const Spec& spec, std::size_t index, Problems& problems) {
   stage.pointers.insert(from.pointers.begin(), from.pointers.end());
   if (from.cached.empty()) return stage;
   const auto shapes = cached_shapes(stage, from.cached, cat("/stages/", index), problems);
-  for (const auto& [name, shape] : shapes) {
-    std::erase_if(stage.model.define, [&](const auto& d) { return d.first == name; });
-    stage.inputs[name] = {shape};
+  for (const auto& cached : shapes) {
+    std::erase_if(stage.model.define, [&](const auto& d) { return d.first == cached.first; });
+    stage.inputs[cached.first] = {cached.second};
   }
   return stage;
 }

@@ -25,9 +25,10 @@ struct Ended {
 class Started {
  public:
   Started(const TemporaryFolder& folder, const std::vector<std::string>& arguments,
-          const std::string& out = "stdout")
+          const std::string& out = "stdout",
+          const std::string& program = JACQUARD_BINARY_DIR "/jacquard")
       : out_(folder.path() / out), err_(folder / "stderr") {
-    std::vector<std::string> words = {JACQUARD_BINARY_DIR "/jacquard"};
+    std::vector<std::string> words = {program};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -63,6 +64,10 @@ class Started {
 inline Ended run_program_in(const TemporaryFolder& folder,
                             const std::vector<std::string>& arguments) {
   return Started(folder, arguments).wait();
+}
+
+inline Ended run_shell_in(const TemporaryFolder& folder, const std::string& script) {
+  return Started(folder, {"-c", script}, "stdout", "/bin/sh").wait();
 }
 
 }  // namespace jacquard::experiments

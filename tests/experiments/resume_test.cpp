@@ -192,6 +192,28 @@ TEST_CASE("a damaged last checkpoint is passed over, loudly, and nothing of the 
   check_same_runs(reference().run, folder / "run");
 }
 
+TEST_CASE("a write that fails costs no checkpoint, is reported, and the run goes on later") {
+  const TemporaryFolder folder;
+  RunCommand command;
+  command.spec.path = reference().spec.native();
+  command.out = folder / "run";
+  command.stop_after = 30;
+  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  const std::string last = read_file<Error>(folder / "run/checkpoints/last.safetensors");
+  // No file may grow beyond 1024 bytes: less than a checkpoint has.
+  const Ended full = run_shell_in(
+      folder, cat("ulimit -f 1; exec '", JACQUARD_BINARY_DIR, "/jacquard' resume run --threads 1"));
+  CAPTURE(full.err);
+  CHECK(full.code == 1);
+  CHECK(full.err.find("write ") != std::string::npos);
+  CHECK(full.err.find("File too large") != std::string::npos);
+  CHECK(read_file<Error>(folder / "run/checkpoints/last.safetensors") == last);
+  ResumeCommand resume;
+  resume.folder = folder / "run";
+  CHECK(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code == 0);
+  check_same_runs(reference().run, folder / "run");
+}
+
 TEST_CASE("what is no run cannot be resumed, and two programs cannot work in one") {
   const TemporaryFolder folder;
   ResumeCommand resume;

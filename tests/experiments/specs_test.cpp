@@ -188,10 +188,10 @@ TEST_SUITE("slow") {
         const Json line = Json::parse(text);
         costs[line.value("stage", "")].push_back(line["train/cost"]);
       }
-      for (const auto& [stage, values] : costs) {
-        CAPTURE(stage);
-        REQUIRE(values.size() == 2);
-        CHECK(values[1] < values[0]);
+      for (const auto& of_stage : costs) {
+        CAPTURE(of_stage.first);
+        REQUIRE(of_stage.second.size() == 2);
+        CHECK(of_stage.second[1] < of_stage.second[0]);
       }
     }
   }
