@@ -1,12 +1,11 @@
 #include "experiments/data.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "autodiff/error.hpp"
+#include "experiments/content_hash.hpp"
 #include "experiments/data/generated.hpp"
 #include "experiments/data/image_sets.hpp"
 #include "experiments/data/preparation.hpp"
@@ -199,12 +198,8 @@ std::map<std::string, Shape> data_inputs(const DataSpec& spec) {
 }
 
 std::string data_hash(const DataSet& data) {
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
-                                                                       &XXH3_freeState);
-  XXH3_64bits_reset(state.get());
-  const auto add = [&state](const void* bytes, std::size_t size) {
-    XXH3_64bits_update(state.get(), bytes, size);
-  };
+  ContentHash hash;
+  const auto add = [&hash](const void* bytes, std::size_t size) { hash.add(bytes, size); };
   const auto add_sizes = [&add](const std::vector<std::int64_t>& sizes) {
     const std::uint64_t rank = sizes.size();
     add(&rank, sizeof rank);
@@ -216,11 +211,7 @@ std::string data_hash(const DataSet& data) {
     add_sizes(values.shape.sizes());
     add(values.data.data(), values.data.size() * sizeof(float));
   }
-  const std::uint64_t hash = XXH3_64bits_digest(state.get());
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text = "xxh3:";
-  for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[hash >> shift & 15];
-  return text;
+  return "xxh3:" + hash_text(hash.value());
 }
 
 }  // namespace jacquard::experiments

@@ -1,7 +1,6 @@
 #include "experiments/data/byte_file.hpp"
 
 #include <sys/stat.h>
-#include <xxhash.h>
 
 #include <array>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <optional>
 
 #include "autodiff/error.hpp"
+#include "experiments/content_hash.hpp"
 #include "experiments/data.hpp"
 #include "experiments/data/idx.hpp"
 #include "experiments/data/label_list.hpp"
@@ -21,8 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxRank = 4;
-
-std::uint64_t hash_of(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 // What tells whether a source is still the one that was decoded. The last bytes of a gzip stream
 // and of a PNG picture hold checksums of all that is in them.
@@ -45,7 +43,7 @@ std::optional<Source> source_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   file.seekg(static_cast<std::streamoff>(source.bytes) - length);
   if (!file.read(tail.data(), length)) return std::nullopt;
-  source.tail = hash_of({tail.data(), static_cast<std::size_t>(length)});
+  source.tail = content_hash({tail.data(), static_cast<std::size_t>(length)});
   return source;
 }
 
@@ -59,7 +57,7 @@ struct Footer {
   std::uint64_t own = 0;      // hash of what stands before it in the footer
 
   std::uint64_t expected_own() const {
-    return hash_of({reinterpret_cast<const char*>(this), offsetof(Footer, own)});
+    return content_hash({reinterpret_cast<const char*>(this), offsetof(Footer, own)});
   }
 };
 
@@ -69,7 +67,7 @@ std::string footer_bytes(const ByteArray& array, const Source& source) {
   footer.rank = array.sizes.size();
   for (std::size_t i = 0; i < array.sizes.size(); ++i)
     footer.sizes[i] = static_cast<std::uint64_t>(array.sizes[i]);
-  footer.content = hash_of(array.bytes);
+  footer.content = content_hash(array.bytes);
   footer.own = footer.expected_own();
   return {reinterpret_cast<const char*>(&footer), sizeof footer};
 }
@@ -92,7 +90,7 @@ std::optional<ByteArray> kept_array(const fs::path& path, const Source& source) 
   ByteArray array{{}, std::move(file)};
   for (std::size_t i = 0; i < footer.rank; ++i)
     array.sizes.push_back(static_cast<std::int64_t>(footer.sizes[i]));
-  if (footer.content != hash_of(array.bytes)) return std::nullopt;
+  if (footer.content != content_hash(array.bytes)) return std::nullopt;
   return array;
 }
 
@@ -102,11 +100,9 @@ fs::path place_of(const fs::path& source) {
     std::error_code failure;
     const fs::path whole = fs::canonical(source, failure);
     if (failure) return {};
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    const std::uint64_t hash = hash_of(whole.native());
-    std::string name = source.filename().native() + "-";
-    for (int shift = 60; shift >= 0; shift -= 4) name += kDigits[hash >> shift & 15];
-    return data_folder() / "cache" / (name + ".bytes");
+    const std::string name =
+        cat(source.filename().native(), '-', hash_text(content_hash(whole.native())), ".bytes");
+    return data_folder() / "cache" / name;
   } catch (const Error&) {
     return {};
   }

@@ -19,9 +19,9 @@ void rotate_images(ByteArray& images);
 // Every pixel becomes the larger of itself and a uniform byte of its own.
 void add_noise_behind(ByteArray& images);
 
-// 1200 and 50000 images of 28 x 28: the outline of a white rectangle on black, one pixel wide, of
-// height and width from 1 to 28 that differ by 3 at least, at any place where it fits; all equally
-// likely. The label is 1 where the width is larger.
+// 1200 and 50000 images of 28 x 28: the outline of a white rectangle on black, one pixel wide. Its
+// height and width are from 1 to 28 and differ by 3 at least, all such pairs equally likely, and so
+// is every place where it fits. The label is 1 where the width is larger.
 ImageParts draw_rectangles();
 
 }  // namespace jacquard::experiments

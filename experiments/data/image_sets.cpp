@@ -42,6 +42,7 @@ ImagePart read_sheets(const Paths& sheets, const std::filesystem::path& labels) 
     if (sheet.sizes.size() != 3 || sheet.sizes[1] != kCifarSide * kCifarSide)
       throw SpecError(cat("data ", in_quotes(path), ": the picture is ", shown_sizes(sheet.sizes),
                           "; each row must be an image of 1024 pixels in red, green and blue"));
+    if (part.images.bytes.empty()) part.images.bytes.reserve(sheets.size() * sheet.bytes.size());
     part.images.sizes[0] += sheet.sizes[0];
     part.images.bytes += sheet.bytes;
   }

@@ -72,10 +72,14 @@ void spec(std::string_view bytes) {
 }
 
 void expression(std::string_view bytes) {
+  bool is_expression = true;
   try {
     print_and_parse(bytes);
   } catch (const models::LanguageError&) {
+    is_expression = false;
   }
+  // A model takes longer than a text, and what becomes of one that is none is soon known.
+  if (!is_expression && bytes.size() % 16 != 0) return;
   try {
     record(std::string(bytes));
   } catch (const GradientError&) {
