@@ -83,7 +83,7 @@ class Grouping {
     auto& nodes = groups_[best->group].group.nodes;
     nodes.insert(nodes.end(), best->along.begin(), best->along.end());
     nodes.push_back(id);
-    std::ranges::sort(nodes);
+    if (!best->along.empty()) std::ranges::sort(nodes);
     best->along.push_back(id);
     for (const NodeId n : best->along) home_[index(n)] = best->group;
   }
@@ -97,7 +97,8 @@ class Grouping {
       if (g == kNone || (!ends && g + 1 < groups_.size())) return;
       if (!groups_[g].tiled || !(groups_[g].group.space == space)) return;
       // Sums take no buffers, and what they sum is best never stored.
-      if (groups_[g].group.nodes.size() + (is_sum(node) ? 0 : kSpare) >= kMost) return;
+      const std::size_t most = max_nodes(g), spare = is_sum(node) ? 0 : most / 4;
+      if (groups_[g].group.nodes.size() + spare >= most) return;
       found.push_back(g);
     };
     for (const NodeId in : node.inputs) {
@@ -142,7 +143,7 @@ class Grouping {
     if (!add(node)) return std::nullopt;
     for (std::size_t n = 0; n < joining.along.size(); ++n)
       if (!add(tape_.node(joining.along[n]))) return std::nullopt;
-    if (groups_[g].group.nodes.size() + joining.along.size() >= kMost) return std::nullopt;
+    if (groups_[g].group.nodes.size() + joining.along.size() >= max_nodes(g)) return std::nullopt;
     for (const NodeId in : node.inputs) {
       const bool inside = home_[index(in)] == g || ready_[index(viewed(tape_, in))] ||
                           std::ranges::find(joining.along, in) != joining.along.end();
@@ -222,7 +223,7 @@ class Grouping {
             reads_view(g, v))
           break;
         const auto found = cone(v, g);
-        if (!found || groups_[g].group.nodes.size() + found->nodes.size() > kMost) break;
+        if (!found || groups_[g].group.nodes.size() + found->nodes.size() > max_nodes(g)) break;
         loads += found->loads.size();
         cones.push_back(*found);
       }
@@ -284,8 +285,10 @@ class Grouping {
     std::erase_if(groups_, [](const InstructionGroup& g) { return g.group.nodes.empty(); });
   }
 
-  static constexpr std::size_t kMost = TileProgram<float>::kMaxNodes;
-  static constexpr std::size_t kSpare = kMost / 4;  // room for sums, and for computing again
+  // A quarter is room for sums, and for computing again.
+  std::size_t max_nodes(std::size_t g) const {
+    return TileProgram<float>::max_nodes(groups_[g].group.space);
+  }
 
   const Graph& graph_;
   const Tape& tape_;

@@ -149,17 +149,57 @@ Expr spread(const Node& node, const std::vector<Expr>& in) {
   return in_order(result, in_order_of(all, c.s.output), c.s.output);
 }
 
-// The first terms are added first, as the op does it; a negated one is subtracted.
-Expr chain(const std::vector<Expr>& terms) {
-  const auto plus = [](Expr a, Expr b) {
-    for (const auto& [x, y] : {std::pair{a, b}, std::pair{b, a}})
-      if (y.op().name == "negate") return x - y.tape->expr(y.tape->node(y).inputs[0]);
-    return a + b;
-  };
-  Expr total = terms[0];
-  for (std::size_t i = 1; i < terms.size(); ++i) total = plus(total, terms[i]);
-  return total;
+// ---------------------------------------------------------------- sums of many terms
+Expr plus(Expr a, Expr b) {  // what is negated is subtracted
+  for (const auto& [x, y] : {std::pair{a, b}, std::pair{b, a}})
+    if (y.op().name == "negate") return x - y.tape->expr(y.tape->node(y).inputs[0]);
+  return a + b;
 }
+
+// The first terms are added first, as the op does it. Each but the last is added as soon as it is
+// on the tape, whose order groups of instructions follow: terms that wait for others are kept.
+class SingleAdditions {
+ public:
+  explicit SingleAdditions(const Graph& graph)
+      : from_(*graph.tape), sums_with_(from_.size()), totals_(from_.size()) {
+    for (NodeId id = 0; id < static_cast<NodeId>(from_.size()); ++id) {
+      const std::vector<NodeId>& terms = from_.node(id).inputs;  // ascending
+      if (!is_addition(id)) continue;
+      for (std::size_t k = 1; k + 1 < terms.size(); ++k) sums_with_[index(terms[k])].push_back(id);
+    }
+  }
+
+  Graph run(const std::vector<Expr>& roots) {
+    return transform_nodes(from_, roots, [this](Tape& to, NodeId id, std::span<const Expr> copied) {
+      const std::vector<NodeId>& inputs = from_.node(id).inputs;
+      Expr copy;
+      if (is_addition(id)) {
+        copy = copied[index(inputs[0])];
+        if (inputs.size() > 1) copy = with_term(id, copy, copied[index(inputs.back())]);
+      } else if (!sums_with_[index(id)].empty()) {
+        std::vector<Expr> in;
+        for (const NodeId i : inputs) in.push_back(copied[index(i)]);
+        copy = to.append(*from_.node(id).op, in, from_.node(id).attributes);
+      }
+      for (const NodeId sum : sums_with_[index(id)]) {
+        const NodeId first = from_.node(sum).inputs[0];
+        totals_[index(sum)] = with_term(sum, first == id ? copy : copied[index(first)], copy);
+      }
+      return copy;
+    });
+  }
+
+ private:
+  static std::size_t index(NodeId id) { return static_cast<std::size_t>(id); }
+  bool is_addition(NodeId id) const { return from_.node(id).op->name == "add"; }
+  Expr with_term(NodeId sum, Expr first, Expr term) const {
+    return plus(totals_[index(sum)] ? totals_[index(sum)] : first, term);
+  }
+
+  const Tape& from_;
+  std::vector<std::vector<NodeId>> sums_with_;  // by node: the sums of which it is a later term
+  std::vector<Expr> totals_;                    // by sum: its terms so far, from two on
+};
 
 // ---------------------------------------------------------------- sums with products
 class Accumulation {
@@ -378,12 +418,7 @@ Graph accumulated(const Graph& graph) {
   return live_part(*result.tape, result.roots);
 }
 
-Graph in_single_additions(const Graph& graph) {
-  return transform(*graph.tape, graph.roots,
-                   [](Tape&, const Node& node, const std::vector<Expr>& in) {
-                     return node.op->name == "add" ? chain(in) : Expr{};
-                   });
-}
+Graph in_single_additions(const Graph& graph) { return SingleAdditions(graph).run(graph.roots); }
 
 Graph spread_contractions(const Graph& graph) {
   return transform(*graph.tape, graph.roots,

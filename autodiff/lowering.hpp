@@ -17,7 +17,7 @@ Graph accumulated(const Graph& graph);
 // weights. Only where the factors are small against what is added to.
 Graph stacked(const Graph& graph);
 
-// Sums of many terms add one term after the other, with the same bits.
+// Sums of many terms add one term after the other, with the same bits, each beside its last term.
 Graph in_single_additions(const Graph& graph);
 
 // Contractions that are no products of matrices become products of elements and sums over axes.

@@ -327,6 +327,27 @@ template <class T>
   return x < T(0) ? smaller : T(1) - smaller;
 }
 
+// The same of a float in double, rounded once: fewer operations than sums of two floats take,
+// though a vector holds half as many numbers. exp(-x) = scale (1 + rest).
+template <>
+[[gnu::always_inline]] inline float sigmoid(float number) {
+  using F = Format<double>;
+  constexpr float kLimit = 110;  // 0 and 1 from here on
+  constexpr double kRound = F::kRound + static_cast<double>(F::kBias);
+  constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+  // (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2: 2^-28.
+  constexpr double kExp[] = {0x1.fffffb9add24cp-2, 0x1.55549167624c6p-3, 0x1.5558f135d6028p-5,
+                             0x1.1239d3f14df87p-7, 0x1.6a2440b85cf23p-10};
+  const double x = static_cast<double>(at_most(kLimit, at_least(-kLimit, number)));
+  const double shifted = kRound - x * F::kLog2e;  // its last bits are the biased exponent
+  const double r = (kRound - shifted) * kLn2 - x, square = r * r;
+  const double low = kExp[0] + kExp[1] * r, high = kExp[2] + kExp[3] * r + square * kExp[4];
+  const double rest = r + square * (low + square * high);
+  const double scale =
+      std::bit_cast<double>(std::bit_cast<Bits<double>>(shifted) << F::kMantissaBits);
+  return static_cast<float>(1.0 / ((1.0 + scale) + scale * rest));
+}
+
 // max(x, 0) + log(1 + exp(-|x|)).
 template <class T>
 [[gnu::always_inline]] inline T softplus(T x) {

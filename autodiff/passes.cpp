@@ -7,6 +7,7 @@
 #include "autodiff/algebra/merge.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/ops.hpp"
+#include "autodiff/stable_forms.hpp"
 #include "autodiff/subscripts.hpp"
 
 namespace jacquard {
@@ -219,7 +220,45 @@ Graph multiply_by_reciprocals(const Graph& graph) {
       });
 }
 
+// ---------------------------------------------------------------- sums of sums
+// The axes that a node sums over, counted from the front.
+std::vector<int> summed_axes(const Node& node, int rank) {
+  std::vector<int> axes;
+  for (const std::int64_t axis : node.attributes.integers("axes"))
+    axes.push_back(static_cast<int>(axis) + rank);
+  return axes;
+}
+
+// One sum is rounded once, and what it sums need not wait for another.
+Expr sum_of_sum(Tape& to, const Node& node, Expr in) {
+  const Node& inner = to.node(in);
+  const Expr x = to.expr(inner.inputs[0]);
+  std::vector<int> left;  // the axes of x that `in` has
+  const std::vector<int> gone = summed_axes(inner, x.shape().rank());
+  for (int i = 0; i < x.shape().rank(); ++i)
+    if (inner.attributes.integer("keepdims") != 0 || std::ranges::find(gone, i) == gone.end())
+      left.push_back(i);
+  Axes axes(gone.begin(), gone.end());
+  for (const int axis : summed_axes(node, in.shape().rank())) {
+    const int of_x = left[static_cast<std::size_t>(axis)];
+    if (std::ranges::find(gone, of_x) == gone.end()) axes.push_back(of_x);
+  }
+  return reshape(sum(x, axes), node.shape);
+}
+
+Graph sums_at_once(const Graph& graph) {
+  const std::vector<int> readers = reader_counts(graph);
+  return transform(
+      *graph.tape, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
+        const bool twice = node.op->name == "sum" && in[0].op().name == "sum" &&
+                           readers[static_cast<std::size_t>(node.inputs[0])] == 1;
+        return twice ? sum_of_sum(to, node, in[0]) : Expr{};
+      });
+}
+
 constexpr std::array kPasses = {
+    Pass{"stable", "log(1 + exp(x)) -> softplus(x), and the like (see stable_forms.hpp)",
+         in_stable_forms},
     Pass{"broadcasts", "elementwise(broadcast_to(x), y) -> elementwise(x, y)", drop_broadcasts},
     Pass{"pairs", "contract(a, b, c, ...) -> contractions of two operands, the cheapest first",
          pair_contractions},
@@ -228,6 +267,7 @@ constexpr std::array kPasses = {
     Pass{"merging", "equal contractions are one; X X' is marked as symmetric; x + x -> 2 x",
          algebra::merge_contractions},
     Pass{"scales", "s * contract(x, Y) -> contract(s * x, Y)", move_scales},
+    Pass{"sums", "sum(sum(x, a), b) -> sum(x, a and b)", sums_at_once},
     Pass{"reciprocals", "X / s -> X * (1 / s)", multiply_by_reciprocals},
     Pass{"factors", "s * (t * X) -> (s * t) * X", small_factors_first},
 };

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "autodiff/row_kernels.hpp"
 #include "autodiff/tape.hpp"
 #include "autodiff/tile_sums.hpp"
 
@@ -32,8 +33,12 @@ const Shape& tile_space(const Tape& tape, const Node& node);
 template <class T>
 class TileProgram {
  public:
-  // The most nodes of a program; each brings three places in memory at most.
-  static constexpr std::size_t kMaxNodes = 64;
+  // The most nodes of a program over this space; each brings three places in memory at most. Where
+  // one tile is all, what is left of a program are its steps: it may be long.
+  static constexpr std::size_t kMaxNodes = 64, kMaxNodesOfOneTile = 512;
+  static std::size_t max_nodes(const Shape& space) {
+    return space.size() <= kSumPiece ? kMaxNodesOfOneTile : kMaxNodes;
+  }
 
   TileProgram(const Tape& tape, const TileGroup& group);
 
@@ -47,12 +52,37 @@ class TileProgram {
   // Scratch memory that run() needs, aligned for double.
   std::int64_t workspace_bytes() const;
 
-  // A program whose space is one tile finds its places once, when the memory is known: what is left
-  // of small programs is their steps. Others find them tile by tile.
+  // A step with the places of its result and operands.
+  struct BoundStep {
+    RunKernel<T> run;
+    T* to;
+    const T *a, *b, *c;
+  };
+  // Rows of a read that are copied, or spread, before the steps.
+  struct BoundCopy {
+    typename RowKernels<T>::Copy run;
+    T* to;
+    const T* from;
+    std::int64_t step, rows;
+  };
+  // Rows of a value that are added when so many steps are done.
+  struct BoundAddition {
+    std::size_t steps;
+    typename RowKernels<T>::Add run;
+    double* to;
+    std::int64_t step;
+    const T* values;
+    std::int64_t rows;
+  };
+  // A program whose space is one tile finds its places once, when the memory is known. Others find
+  // them tile by tile.
   struct Bound {
     std::vector<T*> memory;
     std::byte* workspace = nullptr;
-    std::vector<T*> slots;  // empty if the space has several tiles
+    bool one_tile = false;  // the rest is empty if not
+    std::vector<BoundCopy> copies;
+    std::vector<BoundStep> steps;
+    std::vector<BoundAddition> additions;
   };
   Bound bind(std::vector<T*> memory, std::byte* workspace) const;
   void run(ThreadPool* pool, const Bound& bound) const;
@@ -67,7 +97,7 @@ class TileProgram {
   struct Reference {
     enum class Kind {
       kDirect,      // its elements lie as those of the space do
-      kWithinRow,   // a tile is part of one row, which begins at an offset
+      kWithinRow,   // a tile is part of one row, which begins at an offset; or all is one number
       kCopied,      // a tile has several rows, which are copied into a buffer
       kCopiedOnce,  // the same, but all rows are equal
     } kind = Kind::kDirect;
@@ -97,6 +127,9 @@ class TileProgram {
     return r.kind == Reference::Kind::kCopied || r.kind == Reference::Kind::kCopiedOnce;
   }
   bool is_one_tile() const;
+  void bind_copy(const Reference& from, const T* data, T* to, Bound& bound) const;
+  void bind_sum(const Sum& sum, const T* values, Bound& bound) const;
+  void run_one_tile(const Bound& bound) const;
   void set_numbers(T** slots, T* buffers) const;
   void run_part(std::int64_t i, std::span<T* const> memory, double* accumulators) const;
   void run_block(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
@@ -105,6 +138,8 @@ class TileProgram {
                 const Area& tile) const;
   void find_operands(std::span<T* const> memory, T** slots, const Area& tile) const;
   void run_steps(T* const* slots, double* accumulators, std::int64_t part, const Area& tile) const;
+  template <class Each>
+  void each_even_rows(const Strides& strides, const Area& area, const Each& each) const;
   void copy_rows(const Reference& from, const T* data, const Area& area, T* to) const;
   void add_to_sum(const Sum& sum, const T* values, const Area& area, double* accumulators) const;
   void finish(const Sum& sum, ThreadPool* pool, const double* accumulators, T* out) const;

@@ -2,50 +2,7 @@
 
 #include <vector>
 
-#include "autodiff/runs.hpp"
-#include "autodiff/simd.hpp"
-
 namespace jacquard {
-namespace {
-
-template <class T>
-[[gnu::always_inline]] inline void add_each_body(double* to, const T* from, std::int64_t count) {
-  JACQUARD_INDEPENDENT
-  for (std::int64_t i = 0; i < count; ++i) to[i] += static_cast<double>(from[i]);
-}
-
-template <class T>
-void add_sum_baseline(double* to, const T* from, std::int64_t count) {
-  sums::add_sum(to, from, count);
-}
-template <class T>
-JACQUARD_TARGET_AVX2 void add_sum_avx2(double* to, const T* from, std::int64_t count) {
-  sums::add_sum(to, from, count);
-}
-template <class T>
-JACQUARD_TARGET_AVX512 void add_sum_avx512(double* to, const T* from, std::int64_t count) {
-  sums::add_sum(to, from, count);
-}
-template <class T>
-void add_each_baseline(double* to, const T* from, std::int64_t count) {
-  add_each_body(to, from, count);
-}
-template <class T>
-JACQUARD_TARGET_AVX2 void add_each_avx2(double* to, const T* from, std::int64_t count) {
-  add_each_body(to, from, count);
-}
-template <class T>
-JACQUARD_TARGET_AVX512 void add_each_avx512(double* to, const T* from, std::int64_t count) {
-  add_each_body(to, from, count);
-}
-
-template <class T>
-constexpr std::array<TileSums<T>, 3> kTileSums = {{{add_sum_baseline<T>, add_each_baseline<T>},
-                                                   {add_sum_avx2<T>, add_each_avx2<T>},
-                                                   {add_sum_avx512<T>, add_each_avx512<T>}}};
-
-}  // namespace
-
 Parts parts_of(const std::vector<std::int64_t>& sizes) {
   constexpr std::int64_t kMostParts = 16, kColumnUnit = 4 * kSumPiece;
   const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
@@ -122,12 +79,5 @@ template void plain_sum(const Shape&, const std::array<bool, Shape::kMaxRank>&, 
 template void plain_sum(const Shape&, const std::array<bool, Shape::kMaxRank>&, const double*,
                         double*);
 template void plain_sum(const Shape&, const std::array<bool, Shape::kMaxRank>&, const Quad*, Quad*);
-
-template <class T>
-const TileSums<T>& tile_sums() {
-  return kTileSums<T>[static_cast<std::size_t>(simd())];
-}
-template const TileSums<float>& tile_sums<float>();
-template const TileSums<double>& tile_sums<double>();
 
 }  // namespace jacquard

@@ -85,13 +85,4 @@ template <class T>
 void plain_sum(const Shape& shape, const std::array<bool, Shape::kMaxRank>& gone, const T* x,
                T* out);
 
-// The same for runs of neighbours, for the processor that this runs on.
-template <class T>
-struct TileSums {
-  void (*add_sum)(double* to, const T* from, std::int64_t count);   // *to += their sum
-  void (*add_each)(double* to, const T* from, std::int64_t count);  // to[i] += from[i]
-};
-template <class T>
-const TileSums<T>& tile_sums();
-
 }  // namespace jacquard

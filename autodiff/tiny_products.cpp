@@ -169,10 +169,27 @@ TinyProduct<T>::TinyProduct(std::int64_t m, std::int64_t n, const TileLayout& la
       break;
   }
   const std::int64_t second = n_ - width_;
-  if (!b_transposed_ && m_ == tile_rows_ && second <= width_ && layout_.k <= kMostDepth) {
-    layout_.b_second = layout_.c_second = second;
+  if (m_ != tile_rows_ || second > width_ || layout_.k > kMostDepth) return;
+  layout_.c_second = second;
+  if (b_transposed_) {
+    b_leading_ = layout_.b_row;
+    layout_.b_row = second > 0 ? 2 * width_ : width_;
+    layout_.b_second = width_;
+    single_packed_ = tiles_[second > 0][0];
+  } else {
+    layout_.b_second = second;
     single_tile_ = tiles_[second > 0][0];
   }
+}
+
+template <class T>
+void TinyProduct<T>::run_packed(const T* a, const T* b, T* c, T alpha, T beta) const {
+  alignas(64) std::array<T, kMostDepth * 128 / sizeof(T)> packed;
+  pack_(layout_.k, b, b_leading_, packed.data(), layout_.b_row);
+  if (layout_.c_second > 0)
+    pack_(layout_.k, b + layout_.c_second * b_leading_, b_leading_, packed.data() + width_,
+          layout_.b_row);
+  single_packed_(layout_, a, packed.data(), c, alpha, beta);
 }
 
 template <class T>

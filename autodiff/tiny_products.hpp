@@ -36,6 +36,8 @@ class TinyProduct {
   void run(const T* a, const T* b, T* c, T alpha, T beta) const {
     if (single_tile_ != nullptr) {
       single_tile_(layout_, a, b, c, alpha, beta);
+    } else if (single_packed_ != nullptr) {
+      run_packed(a, b, c, alpha, beta);
     } else {
       run_tiles(a, b, c, alpha, beta);
     }
@@ -48,12 +50,15 @@ class TinyProduct {
 
   template <class Kernels, int Width>
   void choose();
+  void run_packed(const T* a, const T* b, T* c, T alpha, T beta) const;
   void run_tiles(const T* a, const T* b, T* c, T alpha, T beta) const;
 
-  Tile single_tile_ = nullptr;  // where one tile is all and there is nothing to copy
+  Tile single_tile_ = nullptr;    // where one tile is all and there is nothing to copy
+  Tile single_packed_ = nullptr;  // where one tile is all and b is copied
   std::int64_t m_ = 0, n_ = 0;
   TileLayout layout_;
   bool b_transposed_ = false;
+  std::int64_t b_leading_ = 0;                   // of the stored b, if one tile is all
   std::int64_t width_ = 0;                       // of a vector
   std::int64_t tile_rows_ = 0, tall_tiles_ = 0;  // later tiles have a row less
   std::array<std::array<Tile, 2>, 2> tiles_{};   // of one or two vectors, tall or with a row less

@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include "experiments/commands.hpp"
+#include "experiments/seed_runs.hpp"
 #include "experiments/trainer.hpp"
 
 namespace jacquard::experiments {
@@ -19,6 +20,10 @@ void print_result(const RunResult& result, std::ostream& out) {
 
 int run_command(const RunCommand& command, std::ostream& out, Talk& talk) {
   LoadedSpec loaded = load_spec(command.spec);
+  if (!command.seeds.empty() || !loaded.spec().seeds.empty())
+    return run_seeds(command,
+                     command.seeds.empty() ? loaded.spec().seeds : parse_seeds(command.seeds), out,
+                     talk);
   RunOptions options;
   options.threads = command.threads;
   options.out = command.out;

@@ -22,6 +22,7 @@ struct RunCommand {
   int threads = 1;
   std::vector<std::string> arguments = {};       // argv, for the manifest
   std::optional<std::uint64_t> stop_after = {};  // steps
+  std::string seeds = {};                        // "1..5": a run each (seed_runs.hpp)
 };
 int run_command(const RunCommand& command, std::ostream& out, Talk& talk);
 

@@ -180,6 +180,9 @@ void CommandLine::add_run() {
   run_.threads = all_cores();
   add_threads(app, run_.threads);
   add_stop_after(app, run_.stop_after);
+  app->add_option("--seeds", run_.seeds,
+                  "A run with each seed, and their mean and spread: 1..5, or 1,4,9")
+      ->type_name("SEEDS");
 }
 
 void CommandLine::add_folder(CLI::App* app, std::filesystem::path& folder) {

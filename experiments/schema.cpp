@@ -437,6 +437,8 @@ nlohmann::ordered_json spec_schema() {
   properties["$schema"] = {{"description", "where this schema is, for editors"}};
   properties["name"] = name();
   properties["seed"] = seed();
+  properties["seeds"] = list_of(seed(), "a run with each of these seeds instead of `seed`");
+  properties["seeds"]["uniqueItems"] = true;
   properties["memory_limit_gb"] = number(
       "the most memory that intermediates of a plan take, in GiB; default 8. Large ones, such "
       "as Jacobians, are computed in parts so that they fit, or refused",

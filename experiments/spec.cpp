@@ -1,5 +1,6 @@
 #include "experiments/spec.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "autodiff/attribute.hpp"
@@ -148,6 +149,11 @@ Spec read_spec(const std::filesystem::path& folder, Problems& problems) {
   fields.item("$schema");
   spec.name = read_name(fields);
   spec.seed = fields.get<std::uint64_t>("seed", spec.seed);
+  spec.seeds = fields.list<std::uint64_t>("seeds");
+  for (std::size_t i = 0; i < spec.seeds.size(); ++i)
+    if (std::find(spec.seeds.begin(), spec.seeds.begin() + static_cast<std::ptrdiff_t>(i),
+                  spec.seeds[i]) != spec.seeds.begin() + static_cast<std::ptrdiff_t>(i))
+      problems.add(cat("/seeds/", i), cat("seed ", spec.seeds[i], " is there twice"));
   spec.memory_limit = static_cast<std::int64_t>(
       fields.get("memory_limit_gb", static_cast<double>(spec.memory_limit) / (1 << 30),
                  above(0).and_at_most(4096)) *

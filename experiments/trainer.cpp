@@ -174,15 +174,6 @@ class Training {
     return RunFolder::create(run);
   }
 
-  static std::string config_hash(const std::string& config) {
-    // FNV-1a, 64 bits: tells configs apart, nothing more.
-    std::uint64_t h = 0xcbf29ce484222325ULL;
-    for (const char c : config) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-    std::array<char, 17> text;
-    std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(h));
-    return text.data();
-  }
-
   // ---------------------------------------------------------------- checkpoints
   std::string checkpoint_file(const char* name) const {
     return cat("checkpoints/", name, ".safetensors");
@@ -471,12 +462,18 @@ class Training {
                                    {"epochs", state_.epoch},
                                    {"steps", state_.step},
                                    {"best_epoch", state_.best_epoch}};
-    for (const auto& [name, value] : metrics_.last()) {
-      if (std::isfinite(value))
-        summary[name] = value;
-      else
-        summary[name] = nullptr;
-    }
+    const auto put = [&](const char* group, const Metrics& metrics) {
+      for (const auto& [name, value] : metrics) {
+        if (std::isfinite(value))
+          summary[group][name] = value;
+        else
+          summary[group][name] = nullptr;
+      }
+    };
+    put("last", metrics_.last());
+    const std::vector<Metrics> epochs = metrics_.of_stage(stage_name());
+    if (const auto best = static_cast<std::size_t>(state_.best_epoch); best < epochs.size())
+      put("best", epochs[best]);
     folder_->write("summary.json", summary.dump(2) + "\n");
   }
 
@@ -502,6 +499,15 @@ class Training {
 };
 
 }  // namespace
+
+std::string config_hash(const std::string& config) {
+  // FNV-1a, 64 bits: tells configs apart, nothing more.
+  std::uint64_t h = 0xcbf29ce484222325ULL;
+  for (const char c : config) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  std::array<char, 17> text;
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(h));
+  return text.data();
+}
 
 std::string replay(const std::filesystem::path& folder, std::uint64_t step, const Spec& spec,
                    const RunOptions& options, Problems& problems, Talk& talk) {

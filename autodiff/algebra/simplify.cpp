@@ -9,6 +9,7 @@
 #include "autodiff/algebra/reader.hpp"
 #include "autodiff/jacobian.hpp"
 #include "autodiff/ops.hpp"
+#include "autodiff/stable_forms.hpp"
 #include "autodiff/substitute.hpp"
 
 namespace jacquard {
@@ -102,7 +103,7 @@ class Simplifier {
 
 Simplified simplify(const std::vector<Expr>& roots, Care care) {
   if (roots.empty()) return {};
-  return Simplifier(*roots[0].tape, care).run(jacobians_in_one_piece(roots));
+  return Simplifier(*roots[0].tape, care).run(jacobians_in_one_piece(in_stable_forms(roots)));
 }
 
 std::vector<Expr> simplified(const std::vector<Expr>& roots) { return simplify(roots).roots; }

@@ -111,16 +111,23 @@ constinit const Op max_op =
 constinit const Op min_op =
     reduction("min", reduction_kernel(loops::Minimum{}), extremum_derivative);
 
-// Marks the k largest of each row; the first wins among equal ones, NaN is never chosen.
+// Marks the k largest of each row; the first wins among equal ones, NaN is never chosen. The k-th
+// largest is found in linear time, in the memory of the result.
 template <class T>
 void mark_largest(const T* x, std::int64_t count, std::int64_t k, T* out) {
-  std::fill(out, out + count, T(0));
-  for (std::int64_t chosen = 0; chosen < k; ++chosen) {
-    std::int64_t best = -1;
-    for (std::int64_t i = 0; i < count; ++i)
-      if (out[i] == T(0) && x[i] == x[i] && (best < 0 || x[i] > x[best])) best = i;
-    if (best < 0) return;
-    out[best] = T(1);
+  T* const end = std::copy_if(x, x + count, out, [](T v) { return v == v; });
+  const std::int64_t numbers = end - out;
+  k = std::min(k, numbers);
+  if (k == 0) return static_cast<void>(std::fill(out, out + count, T(0)));
+  std::nth_element(out, out + (k - 1), end, [](T a, T b) { return a > b; });
+  const T least = out[k - 1];
+  // Of those that equal the k-th, as many as are left by the larger ones.
+  std::int64_t equal = k;
+  for (std::int64_t i = 0; i < count; ++i)
+    if (x[i] > least) --equal;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const bool chosen = x[i] > least || (x[i] == least && equal-- > 0);
+    out[i] = chosen ? T(1) : T(0);
   }
 }
 
@@ -141,7 +148,7 @@ constinit const Op top_k_op{
       if (c.shape.size() == 0) return;
       const std::int64_t n = c.shape[c.shape.rank() - 1], rows = c.shape.size() / n;
       const std::int64_t k = c.attributes.integer("k");
-      loops::pieces(c.context.pool, rows, std::max<std::int64_t>(1, loops::kGrain / (n * (k + 1))),
+      loops::pieces(c.context.pool, rows, std::max<std::int64_t>(1, loops::kGrain / (8 * n)),
                     [&](std::int64_t a, std::int64_t b) {
                       for (std::int64_t r = a; r < b; ++r)
                         mark_largest(c.in[0].data + r * n, n, k, c.out + r * n);

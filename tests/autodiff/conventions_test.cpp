@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "autodiff/gradient.hpp"
 #include "autodiff/interpreter.hpp"
@@ -101,6 +102,29 @@ TEST_CASE("equal extremes share the adjoint") {
   const Derivatives with_nan = derivatives({1, N, 3}, max1);
   check_near(with_nan.value, {N});
   check_near(with_nan.first, {0, 0, 0});
+}
+
+TEST_CASE("top_k is what taking the largest one by one gives") {
+  std::mt19937 generator(5);
+  for (int round = 0; round < 200; ++round) {
+    const std::int64_t n = 1 + round % 40,
+                       k = static_cast<std::int64_t>(generator() % 41) % (n + 1);
+    Tensor<double> x(Shape{n});
+    for (double& v : x.data) {
+      v = static_cast<double>(generator() % 7) - 3;  // many are equal
+      if (v == 3) v = std::numeric_limits<double>::quiet_NaN();
+      if (v == 2) v = std::numeric_limits<double>::infinity();
+    }
+    Tensor<double> wanted(Shape{n});
+    for (std::int64_t chosen = 0; chosen < k; ++chosen) {
+      std::int64_t best = -1;
+      for (std::int64_t i = 0; i < n; ++i)
+        if (wanted[i] == 0 && !std::isnan(x[i]) && (best < 0 || x[i] > x[best])) best = i;
+      if (best >= 0) wanted[best] = 1;
+    }
+    Tape tape;
+    CHECK(evaluate<double>(top_k(tape.input("x", {n}), k), {{"x", x}}).data == wanted.data);
+  }
 }
 
 TEST_CASE("top_k takes the first of equal elements and never NaN") {

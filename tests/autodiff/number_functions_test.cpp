@@ -5,7 +5,7 @@
 // (at all floats and at millions of doubles: `--test-suite=long --source-file=*number_functions*`):
 //
 //              exp  expm1  log  log1p  tanh  erf  sigmoid  softplus
-//     float    0.74  0.93  0.79  0.87  0.68  1.20   0.77     1.04
+//     float    0.74  0.93  0.79  0.87  0.68  1.20   0.55     1.04
 //     double   0.74  0.91  0.76  0.87  0.75  1.28   0.78     1.08
 #include "autodiff/number_functions.hpp"
 
@@ -60,7 +60,7 @@ void for_each_function(const Visit& visit) {
   visit(Function{JACQUARD_FUNCTION(log1p), -1, 1e4, 0.9, 0.9, {-1, -0.2929, 0.4142, 1, 0x1p53}});
   visit(Function{JACQUARD_FUNCTION(tanh), -25, 25, 0.8, 0.8, {-10, half / 2, half, 10, 20}});
   visit(Function{JACQUARD_FUNCTION(erf), -7, 7, 1.4, 1.4, {-1, 1, 4, 5.95}});
-  visit(Function{JACQUARD_FUNCTION(sigmoid), -760, 60, 0.8, 0.8, {-708.4, -87.3, half, 20, 40}});
+  visit(Function{JACQUARD_FUNCTION(sigmoid), -760, 60, 0.56, 0.8, {-708.4, -87.3, half, 20, 40}});
   visit(Function{JACQUARD_FUNCTION(softplus), -760, 60, 1.1, 1.1, {-708.4, -87.3, -0.88, 20, 40}});
 }
 #undef JACQUARD_FUNCTION

@@ -2,30 +2,18 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "autodiff/gradient.hpp"
 #include "autodiff/ops.hpp"
-#include "autodiff/plan.hpp"
 #include "autodiff/work.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace jacquard;
+using jacquard::testing::golden;
 
 namespace {
-
-// The text of tests/golden/<name>. With JACQUARD_WRITE_GOLDEN set, `text` is written there first:
-// look at the difference before it is kept.
-std::string golden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(JACQUARD_SOURCE_DIR) + "/tests/golden/" + name;
-  if (std::getenv("JACQUARD_WRITE_GOLDEN") != nullptr)
-    std::ofstream(path, std::ios::binary) << text;
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // A tied autoencoder 20-5-20 on a batch of 4, its mean squared error and the gradients.
 struct TiedAutoencoder {
@@ -60,13 +48,6 @@ TEST_CASE("print: a tape as a graph for dot") {
   const TiedAutoencoder a;
   const std::string text = to_dot(a.tape, std::vector<Expr>{a.cost});
   CHECK(text == golden("tied_autoencoder_cost.dot.txt", text));
-}
-
-TEST_CASE("print: a plan tells its instructions with their work and places") {
-  const TiedAutoencoder a;
-  ThreadPool pool(1);
-  const std::string text = Plan<float>(a.tape, {a.roots, {}, {a.cost}}, pool).describe();
-  CHECK(text == golden("tied_autoencoder_plan.txt", text));
 }
 
 TEST_CASE("print: only what the roots need is shown, and everything without roots") {

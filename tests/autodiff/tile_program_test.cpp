@@ -197,8 +197,8 @@ struct RandomTiles {
       Shape shape;
       for (const Expr& e : in) shape = broadcast("test", shape, e.shape());
       if (!(shape == space)) continue;
-      const Attributes attributes = op.samples ? op.samples()[0].attributes : Attributes{};
-      values.push_back(tape.append(op, in, attributes));
+      const std::vector<Sample> samples = op.samples ? op.samples() : std::vector<Sample>(1);
+      values.push_back(tape.append(op, in, samples[pick(samples.size(), random)].attributes));
       if (random.below(4) == 0) written.push_back(values.back().id);
     }
     group = whole_tape(tape, space, std::move(written));
@@ -268,11 +268,26 @@ TEST_CASE_TEMPLATE("tiles: every op on runs of nearly the length of vectors, til
 }
 
 TEST_CASE_TEMPLATE("tiles: sums over any axes of one value, all in one program", T, float, double) {
-  for (const Shape& space :
-       {Shape{}, Shape{1}, Shape{0}, Shape{3, 0}, Shape{1, 1, 1}, Shape{4097}, Shape{1, 5000, 1},
-        Shape{40'000}, Shape{257, 1}, Shape{9, 1025}, Shape{300, 200}, Shape{3, 20'000},
-        Shape{20'000, 3}, Shape{50, 7, 100}, Shape{7, 1, 3, 1, 96}, Shape{2, 3, 4, 5, 97},
-        Shape{3, 5, 2, 8, 9}, Shape{2, 200, 3, 50}}) {
+  for (const Shape& space : {Shape{},
+                             Shape{1},
+                             Shape{0},
+                             Shape{3, 0},
+                             Shape{1, 1, 1},
+                             Shape{4097},
+                             Shape{1, 5000, 1},
+                             Shape{40'000},
+                             Shape{257, 1},
+                             Shape{9, 1025},
+                             Shape{300, 200},
+                             Shape{3, 20'000},
+                             Shape{20'000, 3},
+                             Shape{50, 7, 100},
+                             Shape{7, 1, 3, 1, 96},
+                             Shape{2, 3, 4, 5, 97},
+                             Shape{3, 5, 2, 8, 9},
+                             Shape{2, 200, 3, 50},
+                             Shape{2, 101},
+                             Shape{2, 3, 4, 9}}) {
     CAPTURE(space);
     Tape tape;
     Random random(1);
@@ -351,11 +366,12 @@ TEST_CASE_TEMPLATE("tiles: the sum of one negative zero is what the plain kernel
 
 TEST_CASE_TEMPLATE("tiles: a program may have as many nodes, operands and values alive as it says",
                    T, float, double) {
-  const auto most = static_cast<int>(TileProgram<T>::kMaxNodes);
   Random random(3);
   Feed<double> feed;
-  for (const Shape& space : {Shape{5000}, Shape{9, 70}, Shape{400, 300}}) {
+  for (const Shape& space : {Shape{5000}, Shape{9, 70}, Shape{400, 300}, Shape{256}, Shape{2, 101},
+                             Shape{3, 5, 7}, Shape{257}}) {
     CAPTURE(space);
+    const auto most = static_cast<int>(TileProgram<T>::max_nodes(space));
     Tape operands, alive;
     const auto input = [&](Tape& tape, const Shape& shape) {
       const std::string name = cat("x", feed.size());

@@ -142,7 +142,7 @@ TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
        "train.epochs=3\n"},
       {{"run", "spec.json", "-x"},
        2,
-       "error: run: unknown option '-x'; there are: --help, --out, --threads, --stop-after\n"},
+       "error: run: unknown option '-x'; there are: --help, --out, --threads, --stop-after, --seeds\n"},
       {{"run", "spec.json", "--threads"}, 2, "error: run: option --threads needs a value\n"},
       {{"run", "spec.json", "--threads", "many"},
        2,

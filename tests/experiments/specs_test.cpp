@@ -62,6 +62,19 @@ Overrides stages_slice(int stages) {
   return slice;
 }
 
+// Other shapes of single parameters: {"W", "[784, 4]"}.
+Overrides shapes(std::initializer_list<std::pair<const char*, const char*>> all,
+                 Overrides more = {kBars}) {
+  for (const auto& entry : all)
+    more.push_back(cat("model.parameters.", entry.first, "=", entry.second));
+  return more;
+}
+const Overrides kUntied = shapes({{"W", "[784, 4]"}, {"b", "[4]"}, {"V", "[4, 784]"}});
+const Overrides kPlane =
+    shapes({{"W1", "[2, 4]"}, {"b1", "[4]"}, {"W2", "[4, 3]"}, {"b2", "[3]"}, {"W3", "[3, 2]"}},
+           {"data.count=60", "data.valid=20"});
+const std::vector<std::string> kFieldOf = {"filters.png", "field.svg"};
+
 const std::vector<std::string> kImages = {"filters.png", "reconstructions.png"};
 
 struct Shipped {
@@ -82,20 +95,45 @@ const std::vector<Shipped> kShipped = {
     {"denoising_gaussian", kShort},
     {"denoising_masking", kLong},
     {"denoising_salt_and_pepper", kLong},
+    {"ksparse", shapes({{"W.shape", "[784, 110]"}, {"b", "[110]"}})},
     {"new_regularizer", kLong, true},
     {"plain", kLong},
     {"quickstart", kLong, true},
+    {"rbm_persistent",
+     shapes({{"W.shape", "[784, 4]"}, {"b", "[4]"}}, {kBars, "model.state.chain.shape=[3, 784]"})},
     {"reconstruction_contractive", kLong, true},
+    {"saturating_linear", kUntied},
+    {"saturating_relu", kUntied},
+    {"saturating_shrink", kUntied},
+    {"score_denoising_spiral", kPlane, false, kFieldOf},
     {"score_matching_spiral", kSpiral, true, {"filters.png", "field.svg"}},
+    {"score_sliced_spiral", kPlane, true, kFieldOf},
     {"sparse_kl", kLong},
     {"sparse_l1", kShort},
     {"stacked_denoising", kStack, false, {"filters.png"}, stages_slice(3)},
+    {"supervised_double_backpropagation",
+     {"data.set=fashion_mnist", "model.hidden=[4, 3]"},
+     true,
+     {"filters.png"}},
+    {"supervised_jacobian",
+     {"data.set=fashion_mnist", "model.hidden=[4, 3]"},
+     true,
+     {"filters.png"}},
     {"supervised_logistic", kLabelled, false, {"filters.png"}, kLabelledSlice},
     {"supervised_mlp",
      {"data.set=fashion_mnist", "model.hidden=4"},
      false,
      {"filters.png"},
      kLabelledSlice},
+    {"variational", shapes({{"W", "[784, 4]"},
+                            {"b", "[4]"},
+                            {"M", "[4, 2]"},
+                            {"m", "[2]"},
+                            {"S", "[4, 2]"},
+                            {"s", "[2]"},
+                            {"V", "[2, 4]"},
+                            {"d", "[4]"},
+                            {"U", "[4, 784]"}})},
     {"weight_decay", kShort},
 };
 
