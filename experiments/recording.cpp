@@ -99,6 +99,7 @@ Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, s
   r.corrupted = like_x(model, spec, "pictures/corrupted", pictures.corrupted, {"corrupted", "xe"},
                        x, problems);
   for (const EvaluationError& error : errors) add_problem(spec, error, problems);
+  model.collect_no_more();  // `errors` ends here
   std::vector<Expr> weighted;
   for (const RecordedTerm& t : r.terms) {
     if (!t.value) return r;

@@ -15,19 +15,22 @@ using Json = nlohmann::ordered_json;
 
 // ---------------------------------------------------------------- reading
 // {"kind": "linear", "from": 0.5, ...}
-models::Schedule read_schedule(Fields fields) {
+models::Schedule read_schedule(Fields fields, bool is_rate) {
   models::Schedule schedule;
-  schedule.kind = fields.require_choice("kind", names_of(models::schedule_kinds()));
+  std::vector<std::string> known = names_of(models::schedule_kinds());
+  if (is_rate) known.emplace_back(adjuster_kind().name);  // read elsewhere, but to be told of
+  schedule.kind = fields.require_choice("kind", known);
   read_options(fields, models::schedule_kinds(), schedule);
   fields.done();
   return schedule;
 }
 
 // A number, an expression of epoch and step, or a schedule by name.
-ScheduledNumber read_scheduled(const Item& item, const Range& range, double fallback) {
+ScheduledNumber read_scheduled(const Item& item, const Range& range, double fallback,
+                               bool is_rate) {
   if (item.is_text()) return {item.as<std::string>()};
   if (!item.is_object()) return {number_text(item.as<double>(fallback, range))};
-  ScheduledNumber number{number_text(fallback), read_schedule(item.as_object())};
+  ScheduledNumber number{number_text(fallback), read_schedule(item.as_object(), is_rate)};
   try {
     number.text = models::schedule_text(*number.schedule);
   } catch (const SpecError&) {
@@ -52,7 +55,7 @@ void read_rate(const Item& item, TrainSpec& train) {
   if (adjusted)
     train.adjuster = read_adjuster(item.as_object());
   else
-    train.rate = read_scheduled(item, above(0), 0.1);
+    train.rate = read_scheduled(item, above(0), 0.1, true);
 }
 
 std::map<std::string, double> read_numbers(Fields fields, const Range& range) {
@@ -80,7 +83,7 @@ void read_step_size(Fields& fields, TrainSpec& train,
     const Item item = fields.item(std::string(name));
     if (!item.is_text() && !item.is_object()) continue;
     pointers["train/optimizer/" + std::string(name)] = item.pointer();
-    train.scheduled[std::string(name)] = read_scheduled(item, {}, 0);
+    train.scheduled[std::string(name)] = read_scheduled(item, {}, 0, false);
   }
 }
 

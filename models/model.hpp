@@ -37,6 +37,9 @@ class Model {
   // A parameter, state, input or definition. Throws SpecError when there is none of that name.
   Expr operator[](std::string_view name) const;
 
+  // From here on mistakes are thrown, also by a model that has collected them.
+  void collect_no_more() { collected_ = nullptr; }
+
   // The value of a text that uses the model's names. `where` names it in errors and in the streams
   // of its draws: "cost/contraction"; without one each call has its own number. Throws
   // EvaluationError, the first mistake; when mistakes are collected, the result is empty for a text

@@ -183,6 +183,10 @@ TEST_CASE("eval measures a checkpoint as the training did, encode and reconstruc
   CHECK(refusal([&] {
           call([&](auto& out, auto& talk) { return eval_command(eval, out, talk); });
         }).find("there is no checkpoint 'worst'; there are: ") != std::string::npos);
+  compute.what = "nope";
+  CHECK(refusal([&] {
+          call([&](auto& out, auto& talk) { return compute_command(compute, out, talk); });
+        }).find("reconstruct/reconstruction: unknown name 'nope'") != std::string::npos);
   compute.what = "mean(h)";
   CHECK(refusal([&] {
           call([&](auto& out, auto& talk) { return compute_command(compute, out, talk); });
