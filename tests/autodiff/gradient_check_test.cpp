@@ -250,7 +250,7 @@ TEST_CASE("gradient check: what is not finite is named with its operation") {
   }
   SUBCASE("numbers that only quad reaches") {
     const Expr e = exp(100.0 + t.W);
-    finds(sum(sqrt(e)), text("exp", e));
+    finds(sum(log(e)), text("exp", e));
   }
   SUBCASE("data") {
     t.value(t.x, 0) = std::numeric_limits<double>::quiet_NaN();
