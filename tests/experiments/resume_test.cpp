@@ -85,10 +85,22 @@ void check_interrupted(std::uint64_t k, std::uint64_t slice) {
   check_same_runs(reference().run, folder / "run");
 }
 
-// Starts the program and kills it after random times until it has ended by itself.
-void check_killed(std::mt19937& generator, int& kills, double longest_ms) {
+// How long the program takes for the whole run, here and now, in milliseconds.
+double whole_run_ms() {
+  using Clock = std::chrono::steady_clock;
   const TemporaryFolder folder;
-  std::uniform_real_distribution<double> wait(0, longest_ms);
+  const auto start = Clock::now();
+  const Ended ended =
+      run_program_in(folder, {"run", reference().spec.native(), "--out", "run", "--threads", "1"});
+  REQUIRE(ended.code == 0);
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// Starts the program and kills it after random times until it has ended by itself.
+void check_killed(std::mt19937& generator, int& kills) {
+  static const double whole_ms = whole_run_ms();
+  const TemporaryFolder folder;
+  std::uniform_real_distribution<double> wait(0, whole_ms);
   bool made = false;
   for (int times = 0; times < 200; ++times) {
     std::error_code ignored;
@@ -134,7 +146,7 @@ TEST_SUITE("long") {
   TEST_CASE("three hundred kills at random instants leave nothing corrupt") {
     std::mt19937 generator(7);
     int kills = 0, runs = 0;
-    for (; kills < 300; ++runs) check_killed(generator, kills, 60);
+    for (; kills < 300; ++runs) check_killed(generator, kills);
     MESSAGE(kills, " kills in ", runs, " runs");
   }
 }
@@ -142,7 +154,7 @@ TEST_SUITE("long") {
 TEST_CASE("a run that is killed and resumed has the same bytes") {
   std::mt19937 generator(3);
   int kills = 0;
-  for (int runs = 0; kills < 12; ++runs) check_killed(generator, kills, 60);
+  for (int runs = 0; kills < 12; ++runs) check_killed(generator, kills);
 }
 
 TEST_CASE("a run that was killed before its first checkpoint starts again from its config") {
