@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autodiff/error.hpp"
+#include "experiments/json_dump.hpp"
 #include "experiments/source_text.hpp"
 #include "experiments/table.hpp"
 
@@ -59,8 +60,6 @@ std::string paragraph(const CheckRow& row) {
   return text;
 }
 
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 }  // namespace
 
 std::string check_table(const CheckReport& report) {
@@ -97,15 +96,15 @@ nlohmann::ordered_json check_row_json(const CheckRow& row) {
             {"parameter", row.parameter},
             {"order", row.order},
             {"verdict", verdict_text(row.verdict)},
-            {"error", number_or_null(row.error)},
-            {"double_deviation", number_or_null(row.double_error)},
-            {"float_deviation", number_or_null(row.float_error)}};
+            {"error", finite_or_null(row.error)},
+            {"double_deviation", finite_or_null(row.double_error)},
+            {"float_deviation", finite_or_null(row.float_error)}};
   if (!row.element.empty()) {
     json["element"] = row.element;
-    json["gradient"] = number_or_null(row.exact);
-    json["slope"] = number_or_null(row.numeric);
-    json["slope_left"] = number_or_null(row.slope_left);
-    json["slope_right"] = number_or_null(row.slope_right);
+    json["gradient"] = finite_or_null(row.exact);
+    json["slope"] = finite_or_null(row.numeric);
+    json["slope_left"] = finite_or_null(row.slope_left);
+    json["slope_right"] = finite_or_null(row.slope_right);
   }
   if (!row.operation.empty()) json["operation"] = row.operation;
   return json;

@@ -28,22 +28,20 @@ void print_table(const Spec& spec, const Measured& measured, std::ostream& out) 
   out << table.text();
 }
 
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
 void print_json(const Spec& spec, const Measured& measured, const std::string& set,
                 const FinishedRun& run, std::int64_t examples, std::ostream& out) {
   Json json{{"set", set},
             {"examples", examples},
             {"checkpoint", run.checkpoint()},
             {"epoch", run.epoch()},
-            {"cost", number_or_null(measured.cost)}};
+            {"cost", finite_or_null(measured.cost)}};
   for (std::size_t i = 0; i < spec.cost.size(); ++i)
     json["terms"][spec.cost[i].name] = {
-        {"value", number_or_null(measured.terms[i])},
-        {"weighted", number_or_null(spec.cost[i].weight * measured.terms[i])}};
+        {"value", finite_or_null(measured.terms[i])},
+        {"weighted", finite_or_null(spec.cost[i].weight * measured.terms[i])}};
   json["monitors"] = Json::object();
   for (std::size_t i = 0; i < spec.monitors.size(); ++i)
-    json["monitors"][spec.monitors[i].first] = number_or_null(measured.monitors[i]);
+    json["monitors"][spec.monitors[i].first] = finite_or_null(measured.monitors[i]);
   out << dump_strict(json) << '\n';
 }
 

@@ -164,7 +164,7 @@ Wanted wanted_of(const Recording& r, Care care) {
 void warn_of_unused(const Recording& r, Talk& talk) {
   for (const Expr& p : r.parameters())
     if (!dependents(*r.tape, std::span(&p, 1), r.cost.id)[static_cast<std::size_t>(r.cost.id)])
-      talk.warn(cat("the cost does not depend on parameter '", input_name(r.tape->node(p)),
+      talk.warn(cat("the cost does not depend on parameter '", parameter_name(p),
                     "'; its gradient is 0"));
 }
 

@@ -2,19 +2,11 @@
 
 #include "experiments/commands.hpp"
 #include "experiments/failure.hpp"
-#include "experiments/file.hpp"
+#include "experiments/run_folder.hpp"
 #include "experiments/trainer.hpp"
 
 namespace jacquard::experiments {
 namespace {
-
-SpecChoice config_of(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(folder / "config.json", ignored))
-    throw SpecError(cat("run folder ", in_quotes(folder),
-                        ": this is no folder of a run (it has no config.json)"));
-  return {(folder / "config.json").string()};
-}
 
 // Without the link of "latest", which may lead elsewhere tomorrow.
 std::filesystem::path resolved(const std::filesystem::path& folder) {
@@ -27,7 +19,7 @@ std::filesystem::path resolved(const std::filesystem::path& folder) {
 
 int resume_command(const ResumeCommand& command, std::ostream& out, Talk& talk) {
   const std::filesystem::path folder = resolved(command.folder);
-  LoadedSpec loaded = load_spec(config_of(folder));
+  LoadedSpec loaded = load_spec({run_config(folder).string()});
   RunOptions options;
   options.threads = command.threads;
   options.stop_after = command.stop_after;
@@ -40,7 +32,7 @@ int resume_command(const ResumeCommand& command, std::ostream& out, Talk& talk) 
 
 int replay_command(const ReplayCommand& command, std::ostream& out, Talk& talk) {
   const std::filesystem::path folder = resolved(command.folder);
-  LoadedSpec loaded = load_spec(config_of(folder));
+  LoadedSpec loaded = load_spec({run_config(folder).string()});
   RunOptions options;
   options.threads = command.threads;
   const std::string report = with_places(loaded.problems(), [&] {

@@ -79,7 +79,7 @@ std::string step_report(const Spec& spec, const Recording& recording, const Feed
     text += cat("  ", t.name, " ", number(values[at++][0]), ", weight ", t.weight, "\n");
   Table table({"parameter", "shape", "before the step", "gradient"});
   for (const Expr& p : parameters) {
-    const std::string& name = input_name(recording.tape->node(p));
+    const std::string& name = parameter_name(p);
     table.add({name, cat(p.shape()), range_text(feed.at(name)), range_text(values[at++])});
   }
   if (!parameters.empty()) text += table.text();

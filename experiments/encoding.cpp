@@ -17,14 +17,10 @@ std::map<std::string, Tensor<float>> computed_for_each(
   std::map<std::string, Tensor<float>> result;
   const float epoch_number = static_cast<float>(epoch), step = 0;
   std::uint64_t batch_number = kFirstMonitorStep;
-  Spec bare = spec;  // costs and monitors are not computed here
-  bare.cost.clear();
-  bare.monitors.clear();
-  bare.train.reset();
-  bare.pictures = {"", "", {}};
+  const Spec model = model_alone(spec);
   const auto part = [&](std::int64_t first, std::int64_t count, std::int64_t batch) {
     if (count == 0) return;
-    const Recording recording = record(bare, inputs, batch, problems);
+    const Recording recording = record(model, inputs, batch, problems);
     problems.throw_if_any();
     Program program;
     for (const auto& [name, text] : texts) {

@@ -4,6 +4,7 @@
 
 #include "autodiff/error.hpp"
 #include "experiments/file.hpp"
+#include "experiments/run_folder.hpp"
 #include "experiments/stages.hpp"
 #include "experiments/training_state.hpp"
 
@@ -11,14 +12,6 @@ namespace jacquard::experiments {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string config_of(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::exists(folder / "config.json", ignored))
-    throw SpecError(cat("run folder ", in_quotes(folder),
-                        ": this is no folder of a run (it has no config.json)"));
-  return (folder / "config.json").string();
-}
 
 fs::path checkpoint_path(const fs::path& folder, const std::string& name) {
   std::error_code ignored;
@@ -43,7 +36,7 @@ fs::path checkpoint_path(const fs::path& folder, const std::string& name) {
 }  // namespace
 
 FinishedRun::FinishedRun(const fs::path& folder, const std::string& checkpoint)
-    : loaded_(SpecChoice{config_of(folder)}) {
+    : loaded_(SpecChoice{run_config(folder).string()}) {
   Spec uncached = loaded_.spec();
   for (StageSpec& stage : uncached.stages) stage.cached.clear();
   stage_ = stage_of(uncached, stage_count(uncached) - 1, loaded_.problems());

@@ -138,4 +138,8 @@ std::string dump_strict(const nlohmann::ordered_json& value) {
   return out;
 }
 
+nlohmann::ordered_json finite_or_null(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+}
+
 }  // namespace jacquard::experiments

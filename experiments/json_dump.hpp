@@ -12,6 +12,9 @@ namespace jacquard::experiments {
 // Throws SpecError for numbers that are not finite and text that is no UTF-8.
 std::string dump_strict(const nlohmann::ordered_json& value);
 
+// The number, or null for one that JSON cannot say.
+nlohmann::ordered_json finite_or_null(double value);
+
 // A finite number as messages show it: the fewest digits, without ".0".
 std::string number_text(double value);
 

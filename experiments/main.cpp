@@ -32,14 +32,7 @@ CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
 }
 
 CLI::Validator one_of_words(const std::vector<std::string>& words) {
-  return CLI::Validator(
-      [words](std::string& text) -> std::string {
-        if (std::ranges::find(words, text) != words.end()) return "";
-        std::string known;
-        for (const std::string& word : words) known += (known.empty() ? "" : ", ") + word;
-        return cat(in_quotes(std::string_view(text)), " is none of ", known);
-      },
-      "");
+  return CLI::Validator([words](std::string& text) { return not_one_of(text, words); }, "");
 }
 
 // "Usage: ..." of each command as a person would write it.

@@ -57,6 +57,10 @@ Expr like_x(models::Model& model, const Spec& spec, const std::string& where,
 Expr Recording::epoch() const { return tape->input("epoch", Shape{}); }
 Expr Recording::step() const { return tape->input("step", Shape{}); }
 
+const std::string& parameter_name(Expr parameter) {
+  return input_name(parameter.tape->node(parameter));
+}
+
 std::map<std::string, Shape> example_shapes(const Spec& spec) {
   std::map<std::string, Shape> shapes;
   if (spec.data) shapes = data_inputs(*spec.data);

@@ -41,6 +41,9 @@ struct Recording {
   const std::vector<Expr>& parameters() const { return model->parameters(); }
 };
 
+// The name of a parameter, as the spec declares it.
+const std::string& parameter_name(Expr parameter);
+
 // The shapes of one example of every input: from the data set and from the model's "inputs".
 // Throws SpecError when the data set's arrays cannot be known.
 std::map<std::string, Shape> example_shapes(const Spec& spec);

@@ -235,12 +235,17 @@ RunFolder RunFolder::create(const NewRun& run) {
   return folder;
 }
 
-RunFolder RunFolder::open(const fs::path& path) {
+fs::path run_config(const fs::path& folder) {
   std::error_code reason;
-  if (!fs::exists(path / "config.json", reason) || !fs::exists(path / "metrics.jsonl", reason))
-    throw SpecError(cat("run folder ", in_quotes(path), ": this is no folder of a run (it has no ",
-                        fs::exists(path / "config.json", reason) ? "metrics.jsonl" : "config.json",
-                        ")"));
+  for (const char* file : {"config.json", "metrics.jsonl"})
+    if (!fs::exists(folder / file, reason))
+      throw SpecError(cat("run folder ", in_quotes(folder),
+                          ": this is no folder of a run (it has no ", file, ")"));
+  return folder / "config.json";
+}
+
+RunFolder RunFolder::open(const fs::path& path) {
+  run_config(path);
   return RunFolder(path, [] { return std::chrono::system_clock::now(); });
 }
 

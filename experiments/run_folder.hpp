@@ -29,6 +29,9 @@ struct NewRun {
 
 enum class RunStatus { kRunning, kCompleted, kFailed, kDiverged, kInterrupted };
 
+// The config.json of a run's folder. Throws SpecError for what is no such folder.
+std::filesystem::path run_config(const std::filesystem::path& folder);
+
 class RunFolder {
  public:
   // Makes the folder with the files given, status.json (running), empty metrics.jsonl and log.txt,

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "experiments/content_hash.hpp"
 #include "experiments/failure.hpp"
 #include "experiments/file.hpp"
 #include "experiments/json_dump.hpp"
@@ -37,7 +38,7 @@ std::uint64_t number_of(std::string_view text, const std::string& all) {
 std::string family_hash(const Spec& spec) {
   Spec without = spec;
   without.seed = 0;
-  return config_hash(dump_strict(spec_json(without))).substr(0, 8);
+  return hash_text(content_hash(dump_strict(spec_json(without)))).substr(0, 8);
 }
 
 RunResult run_seed(const RunCommand& command, std::uint64_t seed, const fs::path& folder,
@@ -77,11 +78,10 @@ void add_results(const Json& summary, const char* group, Results& results) {
 }
 
 Json spread_json(const Spread& s) {
-  const auto number = [](double v) { return std::isfinite(v) ? Json(v) : Json(); };
-  return {{"mean", number(s.mean)},
-          {"deviation", number(s.deviation)},
+  return {{"mean", finite_or_null(s.mean)},
+          {"deviation", finite_or_null(s.deviation)},
           {"count", s.count},
-          {"interval95", number(s.interval)}};
+          {"interval95", finite_or_null(s.interval)}};
 }
 
 }  // namespace

@@ -143,6 +143,14 @@ Json pictures_json(const PictureSpec& pictures) {
 
 }  // namespace
 
+Spec model_alone(Spec spec) {
+  spec.cost.clear();
+  spec.monitors.clear();
+  spec.train.reset();
+  spec.pictures = {"", "", {}};
+  return spec;
+}
+
 Spec read_spec(const std::filesystem::path& folder, Problems& problems) {
   Spec spec;
   Fields fields(problems);

@@ -74,6 +74,9 @@ struct Spec {
   std::map<std::string, std::string> pointers;
 };
 
+// The spec without cost, monitors, training and pictures: for expressions of the model alone.
+Spec model_alone(Spec spec);
+
 // Reads the document of `problems` as a spec. Mistakes are added to `problems`; the result is
 // complete only if there are none. `folder` is that of the spec file: paths in the spec are
 // relative to it.

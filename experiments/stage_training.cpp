@@ -31,18 +31,12 @@ std::vector<std::string> metric_names(const Spec& stage) {
   return names;
 }
 
-class MetricCheck {
+// Notes every name that is none of what is monitored.
+class MetricNames {
  public:
-  MetricCheck(const Spec& stage, Problems& problems)
-      : problems_(problems), section_(stage.pointers.at("train")), names_(metric_names(stage)) {
-    const TrainSpec& train = *stage.train;
-    check(section_ + "/best/of", train.best.of);
-    if (train.adjuster) check(section_ + "/optimizer/rate/of", train.adjuster->of);
-    for (std::size_t i = 0; i < train.stop.size(); ++i)
-      check_rule(cat(section_, "/stop/", i), train.stop[i]);
-  }
+  MetricNames(const Spec& stage, Problems& problems)
+      : problems_(problems), names_(metric_names(stage)) {}
 
- private:
   void check(const std::string& pointer, const std::string& of) {
     if (of.empty() || std::ranges::find(names_, of) != names_.end()) return;
     const std::string near = closest(of, names_);
@@ -50,16 +44,26 @@ class MetricCheck {
         pointer, cat("nothing that is monitored is named '", of, "'"),
         near.empty() ? "name a metric, such as valid/cost" : cat("did you mean '", near, "'?"));
   }
-  void check_rule(const std::string& pointer, const StopRule& rule) {
+  void check(const std::string& pointer, const StopRule& rule) {
     check(pointer + "/of", rule.of);
     for (std::size_t i = 0; i < rule.rules.size(); ++i)
-      check_rule(cat(pointer, '/', rule.rule.kind, '/', i), rule.rules[i]);
+      check(cat(pointer, '/', rule.rule.kind, '/', i), rule.rules[i]);
   }
 
+ private:
   Problems& problems_;
-  std::string section_;
   std::vector<std::string> names_;
 };
+
+void check_metric_names(const Spec& stage, Problems& problems) {
+  const TrainSpec& train = *stage.train;
+  const std::string& section = stage.pointers.at("train");
+  MetricNames names(stage, problems);
+  names.check(section + "/best/of", train.best.of);
+  if (train.adjuster) names.check(section + "/optimizer/rate/of", train.adjuster->of);
+  for (std::size_t i = 0; i < train.stop.size(); ++i)
+    names.check(cat(section, "/stop/", i), train.stop[i]);
+}
 
 // Rules that name no metric look at this one.
 StopRule with_metric(StopRule rule, const std::string& fallback) {
@@ -75,12 +79,10 @@ void check_stages(const std::vector<Spec>& stages, Problems& problems) {
   for (const Spec& stage : stages) {
     const Recording recording = record(stage, example_shapes(stage), stage.train->batch, problems);
     if (!problems.empty()) return;
-    MetricCheck(stage, problems);
+    check_metric_names(stage, problems);
     check_parameter_names(stage, recording, problems);
-    for (const Expr& p : recording.parameters())
-      trained.emplace(input_name(recording.tape->node(p)), false);
-    for (const Expr& p : trained_parameters(stage, recording))
-      trained[input_name(recording.tape->node(p))] = true;
+    for (const Expr& p : recording.parameters()) trained.emplace(parameter_name(p), false);
+    for (const Expr& p : trained_parameters(stage, recording)) trained[parameter_name(p)] = true;
     for (const std::string& name : stage.train->frozen) trained[name] = true;
   }
   for (const auto& [name, is_trained] : trained)
@@ -132,9 +134,11 @@ void StageTraining::make_monitors() {
                                        train().monitor_batches * train().batch, c_.values, c_.pool,
                                        c_.problems));
   }
-  const std::string fallback = monitors_.empty() ? "" : monitors_.back().first + "/cost";
-  for (const StopRule& rule : train().stop)
-    stop_.push_back(make_stop_check(with_metric(rule, fallback)));
+  if (!monitors_.empty()) usual_metric_ = monitors_.back().first + "/cost";
+  for (const StopRule& rule : train().stop) {
+    rules_.push_back(with_metric(rule, usual_metric_));
+    stop_.push_back(make_stop_check(rules_.back()));
+  }
 }
 
 void StageTraining::set_first_state(TrainingState& state) const {
@@ -169,10 +173,8 @@ Metrics StageTraining::measure(const TrainingState& state, std::string& shown) {
   return metrics;
 }
 
-// The metric of that name; without one the cost of the last set, valid where there is one.
 double StageTraining::watched(const Metrics& metrics, const std::string& of) const {
-  if (!of.empty()) return metric(metrics, of);
-  return monitors_.empty() ? std::nan("") : metric(metrics, monitors_.back().first + "/cost");
+  return metric(metrics, of.empty() ? usual_metric_ : of);
 }
 
 StageLook StageTraining::look(TrainingState& state) {

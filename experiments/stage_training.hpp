@@ -78,7 +78,9 @@ class StageTraining {
   std::optional<Splits> cached_;  // the data with what is cached
   std::unique_ptr<TrainingStep> step_;
   std::vector<std::pair<std::string, std::unique_ptr<Monitor>>> monitors_;
-  std::vector<std::unique_ptr<StopCheck>> stop_;
+  std::string usual_metric_;                      // where none is named: the cost of the last set
+  std::vector<StopRule> rules_;                   // each with the metric that it looks at
+  std::vector<std::unique_ptr<StopCheck>> stop_;  // the same with their memories
 };
 
 }  // namespace jacquard::experiments

@@ -14,12 +14,7 @@ std::map<std::string, Shape> cached_shapes(const Spec& stage, const std::vector<
                                            const std::string& pointer, Problems& problems) {
   constexpr std::int64_t kBatch = 3;
   std::map<std::string, Shape> shapes;
-  Spec bare = stage;
-  bare.cost.clear();
-  bare.monitors.clear();
-  bare.train.reset();
-  bare.pictures = {"", "", {}};
-  const Recording recording = record(bare, example_shapes(stage), kBatch, problems);
+  const Recording recording = record(model_alone(stage), example_shapes(stage), kBatch, problems);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string where = cat(pointer, "/cached/", i);
     if (std::ranges::none_of(stage.model.define,

@@ -11,11 +11,9 @@
 namespace jacquard::experiments {
 namespace {
 
-std::string name_of(Expr parameter) { return input_name(parameter.tape->node(parameter)); }
-
 const Expr* find_parameter(const Recording& recording, const std::string& name) {
-  const auto at =
-      std::ranges::find_if(recording.parameters(), [&](Expr p) { return name_of(p) == name; });
+  const auto at = std::ranges::find_if(recording.parameters(),
+                                       [&](Expr p) { return parameter_name(p) == name; });
   return at == recording.parameters().end() ? nullptr : &*at;
 }
 
@@ -25,8 +23,8 @@ std::vector<Expr> trained_parameters(const Spec& spec, const Recording& recordin
   const std::vector<NodeId> used = ancestors(*recording.tape, std::vector<Expr>{recording.cost});
   std::vector<Expr> trained;
   for (const Expr& p : recording.parameters()) {
-    const bool frozen =
-        spec.train && std::ranges::find(spec.train->frozen, name_of(p)) != spec.train->frozen.end();
+    const bool frozen = spec.train && std::ranges::find(spec.train->frozen, parameter_name(p)) !=
+                                          spec.train->frozen.end();
     if (!frozen && std::ranges::binary_search(used, p.id)) trained.push_back(p);
   }
   return trained;
@@ -38,7 +36,7 @@ void check_parameter_names(const Spec& spec, const Recording& recording, Problem
   const auto at = spec.pointers.find("train");
   const std::string section = at == spec.pointers.end() ? "" : at->second;
   std::vector<std::string> known;
-  for (const Expr& p : recording.parameters()) known.push_back(name_of(p));
+  for (const Expr& p : recording.parameters()) known.push_back(parameter_name(p));
   const auto check = [&](const std::string& pointer, const std::string& name, bool by_name) {
     if (find_parameter(recording, name) != nullptr) return true;
     const std::string near = closest(name, known);
@@ -77,14 +75,14 @@ StepProgram step_program(const Spec& spec, const Recording& r, Care care) {
     const std::vector<Expr> gradients = gradient(cost, parameters);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const Expr w = parameters[i];
-      const auto factor = train.rates.find(name_of(w));
+      const auto factor = train.rates.find(parameter_name(w));
       const Expr rate = factor == train.rates.end() ? r.rate : r.rate * factor->second;
       nn::OptimizerStep one =
           nn::optimizer_step(train.optimizer, {w}, {gradients[i]}, rate, r.step(), r.scheduled);
       Expr& value = nn::new_value(one, w);
-      if (const auto decay = train.decay.find(name_of(w)); decay != train.decay.end())
+      if (const auto decay = train.decay.find(parameter_name(w)); decay != train.decay.end())
         value = value - rate * (decay->second * w);
-      if (const auto norm = train.norms.find(name_of(w)); norm != train.norms.end())
+      if (const auto norm = train.norms.find(parameter_name(w)); norm != train.norms.end())
         value = nn::with_bounded_norms(value, norm->second);
       all.state.insert(all.state.end(), one.state.begin(), one.state.end());
       all.updates.insert(all.updates.end(), one.updates.begin(), one.updates.end());

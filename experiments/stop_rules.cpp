@@ -128,12 +128,6 @@ class Several : public StopCheck {
 
 }  // namespace
 
-double metric(const Metrics& metrics, std::string_view name) {
-  for (const auto& [each, value] : metrics)
-    if (each == name) return value;
-  return std::numeric_limits<double>::quiet_NaN();
-}
-
 std::span<const nn::Kind> stop_rule_kinds() {
   static const std::vector<nn::Kind> kinds = {
       {"no_improvement",

@@ -1,19 +1,19 @@
 #include "experiments/trainer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "autodiff/closest.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/print.hpp"
 #include "autodiff/products.hpp"
+#include "experiments/content_hash.hpp"
 #include "experiments/data/preparation.hpp"
+#include "experiments/data_spec.hpp"
 #include "experiments/divergence.hpp"
 #include "experiments/failure.hpp"
-#include "experiments/file.hpp"
+#include "experiments/first_values.hpp"
 #include "experiments/interrupt.hpp"
 #include "experiments/json_dump.hpp"
 #include "experiments/manifest.hpp"
@@ -49,11 +49,12 @@ class Training {
     for (std::size_t i = 0; i < stages_.size(); ++i)
       check_stage_data(stages_[i], data(i), problems);
     problems.throw_if_any();
-    initialise();
+    add_first_values(spec_, values_);
   }
 
   RunResult run() {
     RunFolder folder = make_folder();
+    path_ = folder.path();
     folder_ = &folder;
     talk_.log_to([&folder](std::string_view text) { folder.append_log(text); });
     talk_.say(cat("run folder ", folder.path().string()));
@@ -62,8 +63,9 @@ class Training {
 
   RunResult resume(const std::filesystem::path& path) {
     RunFolder folder = RunFolder::open(path);
+    path_ = path;
     folder_ = &folder;
-    restore(path, std::numeric_limits<std::uint64_t>::max());
+    restore(std::numeric_limits<std::uint64_t>::max());
     folder.keep_lines(state_.metrics_lines, state_.log_lines);
     metrics_.read(path / "metrics.jsonl");
     // The log is to be that of a run that was never interrupted.
@@ -81,7 +83,8 @@ class Training {
   }
 
   std::string replay(const std::filesystem::path& path, std::uint64_t step) {
-    restore(path, step);
+    path_ = path;
+    restore(step);
     replayed_ = step;
     train();
     if (!report_) throw SpecError(cat("--step ", step, ": the run ended after step ", state_.step));
@@ -101,49 +104,14 @@ class Training {
     problems_.throw_if_any();
   }
 
-  static std::string data_key(const DataSpec& data) {
-    Spec spec;
-    spec.data = data;
-    return spec_json(spec).at("data").dump();
-  }
-
   void read_data(const DataSpec& data) {
-    const std::string key = data_key(data);
+    const std::string key = data_json(data).dump();
     data_of_.push_back(key);
     if (data_.contains(key)) return;
     talk_.say(cat("reading ", data.set));
     data_.emplace(key, load_data(data, spec_.seed));
   }
   Splits& data(std::size_t stage) { return data_.at(data_of_.at(stage)); }
-
-  void initialise() {
-    std::optional<SafeTensors> from;
-    if (!spec_.initial.empty()) from = read_safetensors(spec_.initial);
-    std::size_t found = 0;
-    const auto given = [&](const std::string& name) -> const SavedTensor* {
-      if (!from) return nullptr;
-      const auto at = std::ranges::find(from->tensors, name, &SavedTensor::name);
-      return at == from->tensors.end() ? nullptr : &*at;
-    };
-    const auto add = [&](const std::string& name, const Shape& shape, const nn::Initializer& init) {
-      carried_.insert(name);
-      if (given(name) == nullptr) {
-        values_.add(name, cast<float>(nn::initial_value(init, shape, spec_.seed, name)));
-        return;
-      }
-      ++found;
-      Tensor<float> value = tensor<float>(*from, name);
-      if (!(value.shape == shape))
-        throw SpecError(cat("/initial: ", in_quotes(spec_.initial), " holds '", name,
-                            "' in the shape ", value.shape, ", the model has it in ", shape));
-      values_.add(name, std::move(value));
-    };
-    for (const models::Parameter& p : spec_.model.parameters) add(p.name, p.shape, p.initial);
-    for (const models::State& s : spec_.model.state) add(s.name, s.shape, s.initial);
-    if (from && found == 0)
-      throw SpecError(
-          cat("/initial: ", in_quotes(spec_.initial), " holds none of the model's parameters"));
-  }
 
   RunFolder make_folder() {
     const std::string config = dump_strict(spec_json(spec_)) + "\n";
@@ -160,7 +128,7 @@ class Training {
     about.start = std::chrono::system_clock::now();
     NewRun run;
     run.name = spec_.name;
-    run.hash = config_hash(config);
+    run.hash = hash_text(content_hash(config));
     run.out = options_.out;
     run.files = {{"spec.json", options_.spec_text},
                  {"config.json", config},
@@ -196,10 +164,10 @@ class Training {
 
   // Takes the newest checkpoint that can be read and has fewer steps behind it; the beginning where
   // there is none.
-  void restore(const std::filesystem::path& path, std::uint64_t before_step) {
+  void restore(std::uint64_t before_step) {
     std::optional<SafeTensors> file;
     for (const char* name : {"last", "best"}) {
-      const std::filesystem::path at = path / checkpoint_file(name);
+      const std::filesystem::path at = path_ / checkpoint_file(name);
       std::error_code ignored;
       if (!std::filesystem::exists(at, ignored)) continue;
       try {
@@ -249,11 +217,12 @@ class Training {
   }
 
   int train() {
-    const Interrupt interrupt;
+    // A replay has nothing to save: a signal ends it as it ends any program.
+    if (folder_) interrupt_.emplace();
     start_ = Clock::now();
     for (;;) {
       begin_stage();
-      if (const int code = train_stage(interrupt); code != kExitFine) return code;
+      if (const int code = train_stage(); code != kExitFine) return code;
       if (state_.stage + 1 == static_cast<std::int64_t>(stages_.size())) return kExitFine;
       end_stage();
     }
@@ -270,7 +239,7 @@ class Training {
 
   // The next stage has the parameters and the model's state, and nothing else.
   void end_stage() {
-    values_.keep_only(carried_);
+    values_.keep_only(carried_names(spec_));
     TrainingState next;
     next.stage = state_.stage + 1;
     next.step = state_.step;
@@ -293,7 +262,7 @@ class Training {
                   options_.threads, options_.threads == 1 ? " thread" : " threads"));
   }
 
-  int train_stage(const Interrupt& interrupt) {
+  int train_stage() {
     Progress progress(talk_);
     progress.begin(train_spec().epochs, stage_->step().per_epoch(), state_.epoch);
     if (!state_.begun) {
@@ -312,15 +281,15 @@ class Training {
         save(checkpoint_file("last"));
         break;
       }
-      if (const int code = train_epoch(interrupt, progress); code != kExitFine) return code;
+      if (const int code = train_epoch(progress); code != kExitFine) return code;
     }
     progress.finish();
-    if (folder_ && train_spec().best.restore) restore_best();
+    if (train_spec().best.restore) restore_best();
     return kExitFine;
   }
 
   // From wherever the epoch stands to its end.
-  int train_epoch(const Interrupt& interrupt, Progress& progress) {
+  int train_epoch(Progress& progress) {
     TrainingStep& step = stage_->step();
     while (state_.batch < step.per_epoch()) {
       if (replayed_ && state_.step + 1 == *replayed_) {
@@ -342,14 +311,14 @@ class Training {
       ++steps_made_;
       progress.step(state_.epoch + 1, state_.batch, step.cost());
       if (folder_) folder_->heartbeat();
-      int code = interrupt.exit_code();
+      int code = interrupt_ ? interrupt_->exit_code() : kExitFine;
       if (code == kExitFine && options_.stop_after && steps_made_ >= *options_.stop_after)
         code = kExitRequeue;
       if (code != kExitFine) {
         progress.finish();
         save(checkpoint_file("last"));
         talk_.aside(cat("stopped after step ", state_.step, "; go on with: jacquard resume ",
-                        folder_->path().string()));
+                        path_.string()));
         return code;
       }
     }
@@ -392,13 +361,13 @@ class Training {
   // What the run took before it was resumed, as far as its metrics tell.
   double earlier_seconds() const { return metrics_.seconds_read(); }
 
-  // The parameters of the best epoch are those that the stage ends with.
+  // The parameters of the best epoch are those that the stage ends with. A replay takes them from
+  // the run as well, which has had its best epoch.
   void restore_best() {
-    const std::filesystem::path path = folder_->path() / best_file();
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) return;
-    const SafeTensors best = read_safetensors<Error>(path);
-    for (const std::string& name : carried_) values_.set(name, tensor<float>(best, name));
+    if (std::isnan(state_.best)) return;  // no epoch was measured to be finite
+    const SafeTensors best = read_safetensors<Error>(path_ / best_file());
+    for (const std::string& name : carried_names(spec_))
+      values_.set(name, tensor<float>(best, name));
     talk_.say(cat("the parameters are those of epoch ", state_.best_epoch, ", the best one"));
   }
 
@@ -426,9 +395,7 @@ class Training {
                     state_.epoch + (state_.batch > 0 ? 1 : 0),
                     "): a gradient of an earlier step "
                     "was not; the checkpoints are of before"));
-    if (folder_)
-      talk_.say(
-          cat("to see where: jacquard replay ", folder_->path().string(), " --step ", state_.step));
+    talk_.say(cat("to see where: jacquard replay ", path_.string(), " --step ", state_.step));
     return kExitDiverged;
   }
 
@@ -441,9 +408,8 @@ class Training {
         first_not_finite(*step.recording().tape, {step.recording().cost}, step.feed(), context());
     talk_.say(found.empty() ? "run again node by node, the step is finite: the plan overflowed"
                             : found);
-    if (folder_)
-      talk_.say(cat("to see it again: jacquard replay ", folder_->path().string(), " --step ",
-                    state_.step + 1));
+    talk_.say(
+        cat("to see it again: jacquard replay ", path_.string(), " --step ", state_.step + 1));
     return kExitDiverged;
   }
 
@@ -463,12 +429,7 @@ class Training {
                                    {"steps", state_.step},
                                    {"best_epoch", state_.best_epoch}};
     const auto put = [&](const char* group, const Metrics& metrics) {
-      for (const auto& [name, value] : metrics) {
-        if (std::isfinite(value))
-          summary[group][name] = value;
-        else
-          summary[group][name] = nullptr;
-      }
+      for (const auto& [name, value] : metrics) summary[group][name] = finite_or_null(value);
     };
     put("last", metrics_.last());
     const std::vector<Metrics> epochs = metrics_.of_stage(stage_name());
@@ -486,11 +447,12 @@ class Training {
   std::map<std::string, Splits> data_;  // by the text of its section
   std::vector<std::string> data_of_;    // by stage
   Values values_;
-  std::set<std::string> carried_;  // from stage to stage: parameters and state of the model
   TrainingState state_;
   std::optional<SafeTensors> restored_;  // what the first stage of a resumed run goes on with
   std::optional<StageTraining> stage_;
-  RunFolder* folder_ = nullptr;
+  std::filesystem::path path_;   // of the run's folder
+  RunFolder* folder_ = nullptr;  // for writing; null in a replay
+  std::optional<Interrupt> interrupt_;
   RunMetrics metrics_;
   Clock::time_point start_;
   std::uint64_t steps_made_ = 0;           // by this call
@@ -499,15 +461,6 @@ class Training {
 };
 
 }  // namespace
-
-std::string config_hash(const std::string& config) {
-  // FNV-1a, 64 bits: tells configs apart, nothing more.
-  std::uint64_t h = 0xcbf29ce484222325ULL;
-  for (const char c : config) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  std::array<char, 17> text;
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(h));
-  return text.data();
-}
 
 std::string replay(const std::filesystem::path& folder, std::uint64_t step, const Spec& spec,
                    const RunOptions& options, Problems& problems, Talk& talk) {

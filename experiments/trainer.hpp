@@ -45,9 +45,6 @@ RunResult resume(const std::filesystem::path& folder, const Spec& spec, const Ru
 std::string replay(const std::filesystem::path& folder, std::uint64_t step, const Spec& spec,
                    const RunOptions& options, Problems& problems, Talk& talk);
 
-// A hash of a config, 16 hexadecimal digits: equal configs have equal ones.
-std::string config_hash(const std::string& config);
-
 // The run folder and the pictures, a label and a path on each line.
 void print_result(const RunResult& result, std::ostream& out);
 

@@ -124,7 +124,7 @@ class WholeStep : public TrainingStep {
     plan_->bind_constant("epoch", std::span<const double>(&epoch_, 1));
     plan_->bind_constant("step", std::span<const double>(&step_, 1));
     for (const Expr& p : parameters_) {
-      const std::vector<double>& data = values_.at(name_of(p)).data;
+      const std::vector<double>& data = values_.at(parameter_name(p)).data;
       point_.insert(point_.end(), data.begin(), data.end());
     }
     minimizer_.emplace(c_.spec.train->optimizer, point_.size());
@@ -187,8 +187,6 @@ class WholeStep : public TrainingStep {
   }
 
  private:
-  static std::string name_of(Expr p) { return input_name(p.tape->node(p)); }
-
   std::vector<Expr> checked(std::vector<Expr> parameters) const {
     c_.problems.throw_if_any();
     return parameters;
@@ -197,7 +195,7 @@ class WholeStep : public TrainingStep {
   void put_point(std::span<const double> point) {
     std::size_t at = 0;
     for (const Expr& p : parameters_) {
-      std::vector<double>& data = values_.at(name_of(p)).data;
+      std::vector<double>& data = values_.at(parameter_name(p)).data;
       std::copy_n(point.begin() + static_cast<std::ptrdiff_t>(at), data.size(), data.begin());
       at += data.size();
     }
@@ -218,7 +216,7 @@ class WholeStep : public TrainingStep {
   void show_point() {
     put_point(point_);
     for (const Expr& p : parameters_)
-      c_.values.set(name_of(p), cast<float>(values_.at(name_of(p))));
+      c_.values.set(parameter_name(p), cast<float>(values_.at(parameter_name(p))));
   }
 
   StepContext c_;

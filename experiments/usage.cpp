@@ -39,6 +39,11 @@ UsageError unknown_option(const std::string& command, const std::string& word,
       cat(command, ": unknown option ", in_quotes(name), "; ", did_you_mean(name, known)));
 }
 
+std::string not_one_of(const std::string& text, const std::vector<std::string>& words) {
+  if (std::ranges::find(words, text) != words.end()) return "";
+  return cat(in_quotes(std::string_view(text)), " is none of ", joined(words));
+}
+
 std::string not_whole_number(const std::string& text, std::int64_t low, std::int64_t high) {
   std::int64_t value = 0;
   const char* const end = text.data() + text.size();

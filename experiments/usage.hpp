@@ -20,6 +20,9 @@ void check_command_word(const std::string& word, const std::vector<std::string>&
 UsageError unknown_option(const std::string& command, const std::string& word,
                           const std::vector<std::string>& known, bool has_fields);
 
+// What is wrong with text that should be one of the words; "" if nothing is.
+std::string not_one_of(const std::string& text, const std::vector<std::string>& words);
+
 // What is wrong with text that should be a whole number from low to high; "" if nothing is.
 std::string not_whole_number(const std::string& text, std::int64_t low, std::int64_t high);
 

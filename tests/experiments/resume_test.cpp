@@ -34,7 +34,7 @@ constexpr const char* kSpec = R"json({
      "cost": {"reconstruction": "mean(squared_error(y, x))",
               "rate": {"weight": 0.1, "value": "sum(square(stop_gradient(mean_code) - mean(h, axis=0)))"}},
      "train": {"optimizer": {"kind": "adam", "rate": "0.02 / epoch"}, "batch": 10, "epochs": 5,
-               "average": {"from_epoch": 2}, "best": {"restore": true}}},
+               "average": {"from_epoch": 2}, "best": {"of": "valid/far", "higher": true, "restore": true}}},
     {"name": "second", "cached": ["code"],
      "cost": {"reconstruction": "mean(squared_error(sigmoid(z @ V.T + e), code))"},
      "train": {"optimizer": {"kind": "sgd", "momentum": {"kind": "linear", "from": 0.5, "to": 0.9, "over": 4},
@@ -171,6 +171,23 @@ TEST_CASE("a run that was killed before its first checkpoint starts again from i
   resume.folder = folder / "run";
   CHECK(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code == 0);
   check_same_runs(reference().run, folder / "run");
+}
+
+TEST_CASE(
+    "a step behind a stage that ended with its best epoch is replayed from the beginning too") {
+  const TemporaryFolder folder;
+  std::filesystem::copy(reference().run, folder / "run", std::filesystem::copy_options::recursive);
+  const auto report = [&](const std::filesystem::path& run) {
+    ReplayCommand replay;
+    replay.folder = run;
+    replay.step = reference().steps;
+    return call([&](auto& out, auto& talk) { return replay_command(replay, out, talk); }).out;
+  };
+  // With its checkpoints of the second stage a replay begins there, without them at step 1.
+  const std::string wanted = report(folder / "run");
+  for (const char* name : {"last", "best"})
+    std::filesystem::remove(folder / cat("run/checkpoints/", name, ".safetensors"));
+  CHECK(report(folder / "run") == wanted);
 }
 
 TEST_CASE("resume of a complete run says so and changes nothing") {
