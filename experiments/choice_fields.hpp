@@ -13,9 +13,11 @@ namespace jacquard::experiments {
 
 std::vector<std::string> names_of(std::span<const nn::Kind> kinds);
 
-// Reads the options of the chosen kind from the fields beside its name.
+// Reads the options of the chosen kind from the fields beside its name. Beside a kind that is none
+// of these no field is a mistake of its own.
 void read_options(Fields& fields, std::span<const nn::Kind> kinds, nn::Choice& choice);
 
+// The choice must have passed check_choice() for these kinds.
 nlohmann::ordered_json choice_json(const nn::Choice& choice, std::span<const nn::Kind> kinds);
 
 }  // namespace jacquard::experiments

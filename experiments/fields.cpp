@@ -185,8 +185,9 @@ std::string Item::as_choice(const std::vector<std::string>& known, std::string f
     if (word == candidate) return word;
   if (problems_->only_count()) return fallback;
   Suggestion help = suggestion(word, known, "values");
-  problems_->add(pointer(), cat("unknown ", name_, ' ', in_quotes(word)), std::move(help.hint),
-                 std::move(help.note));
+  const bool is_element = name_.find_first_not_of("0123456789") == std::string::npos;
+  problems_->add(pointer(), cat("unknown ", is_element ? "value" : name_, ' ', in_quotes(word)),
+                 std::move(help.hint), std::move(help.note));
   return fallback;
 }
 

@@ -96,15 +96,12 @@ void read_optimizer(Fields fields, TrainSpec& train, std::map<std::string, std::
     read_options(fields, minimizer_kinds(), train.optimizer);
   } else {
     read_step_size(fields, train, pointers);
-    // Scheduled options have been read.
-    for (const nn::Kind& kind : nn::optimizer_kinds())
-      if (kind.name == train.optimizer.kind) {
-        nn::Kind rest = kind;
-        std::erase_if(rest.options, [&](const nn::Option& o) {
-          return train.scheduled.contains(std::string(o.name));
-        });
-        read_options(fields, {&rest, 1}, train.optimizer);
-      }
+    std::vector<nn::Kind> rest(nn::optimizer_kinds().begin(), nn::optimizer_kinds().end());
+    for (nn::Kind& kind : rest)  // without the scheduled options, which have been read
+      std::erase_if(kind.options, [&](const nn::Option& o) {
+        return train.scheduled.contains(std::string(o.name));
+      });
+    read_options(fields, rest, train.optimizer);
   }
   fields.done();
 }

@@ -258,4 +258,12 @@ TEST_CASE("names that are no parameters or metrics are told with their places") 
             .find("at /train/stop/0/any/0/of") != std::string::npos);
   CHECK(refusal(R"({"optimizer": {"kind": "lbfgs"}, "decay": {"w": 1}})").find("'decay' changes") !=
         std::string::npos);
+  // A kind that is unknown is one mistake, whatever options stand beside it.
+  const std::string kind = refusal(R"({"optimizer": {"kind": "adamm", "beta1": 0.5}})");
+  CHECK(kind.find("unknown kind 'adamm'; did you mean 'adam'?") != std::string::npos);
+  CHECK(kind.find("beta1") == kind.rfind("beta1"));  // only in the line that is shown
+  CHECK(refusal(R"({"optimizer": {"kind": "sgd", "rate": {"kind": "cosin", "from": 1}}})")
+            .find("unknown field") == std::string::npos);
+  CHECK(refusal(R"({"monitor_sets": ["vaild"]})")
+            .find("unknown value 'vaild'; did you mean 'valid'?") != std::string::npos);
 }
