@@ -340,12 +340,21 @@ class Accumulation {
     return with_products(terms, products);
   }
 
+  // Terms of one scale are summed before they are scaled: each can be added as soon as it is there.
   Expr with_products(const std::vector<Term>& terms, const std::vector<Term>& products) const {
     Expr total;
     for (const bool negative : {false, true})
-      for (const Term& term : terms) {
-        if (term.negative != negative) continue;
-        const Expr value = scaled(term);
+      for (auto term = terms.begin(); term != terms.end(); ++term) {
+        const auto alike = [&](const Term& t) {
+          return t.negative == negative && t.scale == term->scale;
+        };
+        if (term->negative != negative || std::any_of(terms.begin(), term, alike)) continue;
+        std::vector<Expr> values;
+        for (const Term& t : terms)
+          if (alike(t)) values.push_back(copy(t.value));
+        const Expr value = values.size() == 1 ? scaled(*term)
+                           : term->scale      ? term->scale * add_all(values)
+                                              : add_all(values);
         if (!total)
           total = negative ? -value : value;
         else

@@ -123,24 +123,62 @@ Expr without_transposes(Tape& to, const Node& node, const std::vector<Expr>& in)
   return changed ? contract(s.text(), operands) : Expr{};
 }
 
+// The contraction of the same operands with its axes in another order.
+Expr with_axes(Tape& to, Expr contraction, const std::vector<std::int64_t>& axes) {
+  const Node source = to.node(contraction);
+  Subscripts s = Subscripts::parse(source.attributes.text("subscripts"));
+  const std::string before = s.output;
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    s.output[i] = before[static_cast<std::size_t>(axes[i])];
+  std::vector<Expr> operands;
+  for (const NodeId id : source.inputs) operands.push_back(to.expr(id));
+  return contract(s.text(), operands);
+}
+
+bool is_inverse(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (b[static_cast<std::size_t>(a[i])] != static_cast<std::int64_t>(i)) return false;
+  return true;
+}
+
+// transpose(f(transpose(x), contraction)) -> f(x, contraction'), for an elementwise f whose
+// operands are all numbers, transposes or contractions that nobody else reads; an empty Expr where
+// one is something else.
+Expr turned(Tape& to, const Node& transposition, Expr elementwise, const Node& was,
+            const std::vector<int>& readers) {
+  const auto& axes = transposition.attributes.integers("axes");
+  const Node node = to.node(elementwise);
+  std::vector<Expr> operands;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const Expr in = to.expr(node.inputs[i]);
+    if (in.shape().rank() == 0) {
+      operands.push_back(in);
+    } else if (in.op().name == "transpose" &&
+               is_inverse(to.node(in).attributes.integers("axes"), axes)) {
+      operands.push_back(to.expr(to.node(in).inputs[0]));
+    } else if (in.op().name == "contract" && in.shape() == node.shape &&
+               readers[static_cast<std::size_t>(was.inputs[i])] == 1) {
+      operands.push_back(with_axes(to, in, axes));
+    } else {
+      return {};
+    }
+  }
+  return to.append(*node.op, operands, node.attributes);
+}
+
 Graph absorb_transposes(const Graph& graph) {
   const std::vector<int> readers = reader_counts(graph);
-  return transform(*graph.tape, graph.roots,
-                   [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
-                     if (node.op->name == "contract") return without_transposes(to, node, in);
-                     if (node.op->name != "transpose" || in[0].op().name != "contract" ||
-                         readers[static_cast<std::size_t>(node.inputs[0])] > 1)
-                       return Expr{};
-                     const Node source = to.node(in[0]);
-                     Subscripts s = Subscripts::parse(source.attributes.text("subscripts"));
-                     const std::string before = s.output;
-                     const auto& axes = node.attributes.integers("axes");
-                     for (std::size_t i = 0; i < axes.size(); ++i)
-                       s.output[i] = before[static_cast<std::size_t>(axes[i])];
-                     std::vector<Expr> operands;
-                     for (const NodeId id : source.inputs) operands.push_back(to.expr(id));
-                     return contract(s.text(), operands);
-                   });
+  return transform(
+      *graph.tape, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
+        if (node.op->name == "contract") return without_transposes(to, node, in);
+        if (node.op->name != "transpose" || readers[static_cast<std::size_t>(node.inputs[0])] > 1)
+          return Expr{};
+        if (in[0].op().elementwise)
+          return turned(to, node, in[0], graph.tape->node(node.inputs[0]), readers);
+        if (in[0].op().name != "contract") return Expr{};
+        return with_axes(to, in[0], node.attributes.integers("axes"));
+      });
 }
 
 // ---------------------------------------------------------------- numbers times contractions
@@ -248,12 +286,12 @@ Expr sum_of_sum(Tape& to, const Node& node, Expr in) {
 
 Graph sums_at_once(const Graph& graph) {
   const std::vector<int> readers = reader_counts(graph);
-  return transform(
-      *graph.tape, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
-        const bool twice = node.op->name == "sum" && in[0].op().name == "sum" &&
-                           readers[static_cast<std::size_t>(node.inputs[0])] == 1;
-        return twice ? sum_of_sum(to, node, in[0]) : Expr{};
-      });
+  return transform(*graph.tape, graph.roots,
+                   [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
+                     const bool twice = node.op->name == "sum" && in[0].op().name == "sum" &&
+                                        readers[static_cast<std::size_t>(node.inputs[0])] == 1;
+                     return twice ? sum_of_sum(to, node, in[0]) : Expr{};
+                   });
 }
 
 constexpr std::array kPasses = {
@@ -262,7 +300,9 @@ constexpr std::array kPasses = {
     Pass{"broadcasts", "elementwise(broadcast_to(x), y) -> elementwise(x, y)", drop_broadcasts},
     Pass{"pairs", "contract(a, b, c, ...) -> contractions of two operands, the cheapest first",
          pair_contractions},
-    Pass{"transposes", "contract(transpose(x), ...) and transpose(contract(...)) -> contract(...)",
+    Pass{"transposes",
+         "contract(transpose(x), ...) and transpose(contract(...)) -> contract(...); "
+         "transpose(transpose(x) + contract(...)) -> x + contract(...)",
          absorb_transposes},
     Pass{"merging", "equal contractions are one; X X' is marked as symmetric; x + x -> 2 x",
          algebra::merge_contractions},

@@ -82,7 +82,7 @@ typename TileProgram<T>::Bound TileProgram<T>::bind(std::vector<T*> memory,
 template <class T>
 void TileProgram<T>::bind_copy(const Reference& from, const T* data, T* to, Bound& bound) const {
   const auto copy = from.along ? row_kernels<T>().copy : row_kernels<T>().spread;
-  each_even_rows(from.strides, {0, rows_, 0, columns_},
+  each_even_rows(from.strides, {0, rows_, 0, columns_, {}},
                  [&](std::int64_t offset, std::int64_t step, std::int64_t row, std::int64_t rows) {
                    bound.copies.push_back({copy, to + row * columns_, data + offset, step, rows});
                  });
@@ -92,7 +92,7 @@ template <class T>
 void TileProgram<T>::bind_sum(const Sum& sum, const T* values, Bound& bound) const {
   double* const to = reinterpret_cast<double*>(bound.workspace) + sum.offset;
   const auto add = sum.along ? row_kernels<T>().add_sums : row_kernels<T>().add_rows;
-  each_even_rows(sum.strides, {0, rows_, 0, columns_},
+  each_even_rows(sum.strides, {0, rows_, 0, columns_, {}},
                  [&](std::int64_t offset, std::int64_t step, std::int64_t row, std::int64_t rows) {
                    bound.additions.push_back(
                        {bound.steps.size(), add, to + offset, step, values + row * columns_, rows});
@@ -146,10 +146,12 @@ typename TileProgram<T>::Place TileProgram<T>::place(std::int64_t row) const {
 }
 
 template <class T>
-void TileProgram<T>::advance(Place& at) const {
+void TileProgram<T>::advance(Place& at, std::int64_t rows) const {
   for (std::size_t i = row_axes_.size(); i-- > 0;) {
-    if (++at[i] < row_axes_[i]) return;
-    at[i] = 0;
+    at[i] += rows;
+    if (at[i] < row_axes_[i]) return;
+    rows = at[i] / row_axes_[i];
+    at[i] %= row_axes_[i];
   }
 }
 
@@ -170,35 +172,34 @@ void TileProgram<T>::run_part(std::int64_t i, std::span<T* const> memory,
               numbers <= on_stack.size() ? on_stack.data() : kept_buffers<T>(numbers));
   for (std::size_t r = 0; r < references_.size(); ++r)
     if (references_[r].kind == Reference::Kind::kCopiedOnce)
-      copy_rows(references_[r], memory[r], {0, tile_rows_, 0, columns_},
+      copy_rows(references_[r], memory[r], {0, tile_rows_, 0, columns_, {}},
                 slots[references_[r].slot]);
   parts_.each_block(
       i, columns_,
       [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) {
-        run_block(memory, slots.data(), accumulators, i, {row, rows, column, columns});
+        run_block(memory, slots.data(), accumulators, i, {row, rows, column, columns, place(row)});
       });
 }
 
 template <class T>
 void TileProgram<T>::run_block(std::span<T* const> memory, T** slots, double* accumulators,
                                std::int64_t part, const Area& block) const {
-  for (std::int64_t row = 0; row < block.rows; row += tile_rows_)
-    for (std::int64_t column = 0; column < block.columns; column += tile_columns_)
-      run_tile(memory, slots, accumulators, part,
-               {block.row + row, std::min(tile_rows_, block.rows - row), block.column + column,
-                std::min(tile_columns_, block.columns - column)});
-}
-
-template <class T>
-void TileProgram<T>::run_tile(std::span<T* const> memory, T** slots, double* accumulators,
-                              std::int64_t part, const Area& area) const {
-  find_operands(memory, slots, area);
-  run_steps(slots, accumulators, part, area);
+  Area tile = block;
+  for (std::int64_t row = 0; row < block.rows; row += tile_rows_) {
+    tile.row = block.row + row;
+    tile.rows = std::min(tile_rows_, block.rows - row);
+    for (std::int64_t column = 0; column < block.columns; column += tile_columns_) {
+      tile.column = block.column + column;
+      tile.columns = std::min(tile_columns_, block.columns - column);
+      find_operands(memory, slots, tile);
+      run_steps(slots, accumulators, part, tile);
+    }
+    advance(tile.place, tile_rows_);
+  }
 }
 
 template <class T>
 void TileProgram<T>::find_operands(std::span<T* const> memory, T** slots, const Area& area) const {
-  const Place first = place(area.row);
   const std::int64_t start = area.row * columns_ + area.column;
   for (std::size_t r = 0; r < references_.size(); ++r) {
     const Reference& reference = references_[r];
@@ -208,7 +209,7 @@ void TileProgram<T>::find_operands(std::span<T* const> memory, T** slots, const 
         break;
       case Reference::Kind::kWithinRow:
         slots[reference.slot] =
-            memory[r] + offset(reference.strides, first) + (reference.along ? area.column : 0);
+            memory[r] + offset(reference.strides, area.place) + (reference.along ? area.column : 0);
         break;
       case Reference::Kind::kCopied:
         copy_rows(reference, memory[r], area, slots[reference.slot]);
@@ -244,14 +245,14 @@ void TileProgram<T>::each_even_rows(const Strides& strides, const Area& area,
                                     const Each& each) const {
   const std::int64_t step = strides.empty() ? 0 : strides.back();
   if (strides.size() < 2) return each(area.row * step, step, std::int64_t{0}, area.rows);
-  Place at = place(area.row);
+  if (area.rows == 1) return each(offset(strides, area.place), step, std::int64_t{0}, area.rows);
+  Place at = area.place;
   std::int64_t& last = at[strides.size() - 1];
   for (std::int64_t row = 0; row < area.rows;) {
     const std::int64_t rows = std::min(area.rows - row, row_axes_.back() - last);
     each(offset(strides, at), step, row, rows);
     row += rows;
-    last += rows - 1;
-    advance(at);
+    advance(at, rows);
   }
 }
 

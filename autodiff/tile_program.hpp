@@ -118,9 +118,12 @@ class TileProgram {
     std::int64_t offset = 0;  // of its accumulators
     std::size_t write = 0;    // which of the writes it is
   };
+  // An index along each of the row axes.
+  using Place = std::array<std::int64_t, Shape::kMaxRank>;
   // Rows and columns that one task computes, or one turn of it.
   struct Area {
     std::int64_t row, rows, column, columns;
+    Place place;  // of the first row
   };
 
   static bool copied(const Reference& r) {
@@ -134,8 +137,6 @@ class TileProgram {
   void run_part(std::int64_t i, std::span<T* const> memory, double* accumulators) const;
   void run_block(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
                  const Area& block) const;
-  void run_tile(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
-                const Area& tile) const;
   void find_operands(std::span<T* const> memory, T** slots, const Area& tile) const;
   void run_steps(T* const* slots, double* accumulators, std::int64_t part, const Area& tile) const;
   template <class Each>
@@ -143,10 +144,8 @@ class TileProgram {
   void copy_rows(const Reference& from, const T* data, const Area& area, T* to) const;
   void add_to_sum(const Sum& sum, const T* values, const Area& area, double* accumulators) const;
   void finish(const Sum& sum, ThreadPool* pool, const double* accumulators, T* out) const;
-  // The place of a row along the row axes, and of what lies there in memory.
-  using Place = std::array<std::int64_t, Shape::kMaxRank>;
   Place place(std::int64_t row) const;
-  void advance(Place& place) const;  // to the next row
+  void advance(Place& place, std::int64_t rows) const;
   std::int64_t offset(const Strides& strides, const Place& place) const;
 
   std::vector<NodeId> reads_, writes_;

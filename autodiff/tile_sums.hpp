@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "autodiff/loops.hpp"
+#include "autodiff/vector_lanes.hpp"
 
 namespace jacquard {
 
@@ -45,14 +47,48 @@ namespace sums {
 
 constexpr std::int64_t kLanes = 32;
 
-// The sum of at most `Lanes` neighbours, with the bits that more lanes would give: those are 0.
+// The sum of neighbours, dealt out to lanes in turn, which are then added by halves. Fewer than
+// `Lanes` numbers have the bits that more lanes would give: those are 0.
 template <int Lanes, class A, class T>
-[[gnu::always_inline]] inline A sum_of_few(const T* from, std::int64_t count) {
+[[gnu::always_inline]] inline A sum_of_lanes(const T* from, std::int64_t count) {
   A lane[Lanes] = {};
-  for (std::int64_t i = 0; i < count; ++i) lane[i] += static_cast<A>(from[i]);
+  for (std::int64_t i = 0; i < count; ++i) lane[i % Lanes] += static_cast<A>(from[i]);
   for (std::int64_t half = Lanes / 2; half > 0; half /= 2)
     for (std::int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
   return lane[0];
+}
+
+// The lanes of one piece, for types that vectors are made of: eight of four lanes, by name, because
+// an array of numbers ends up in memory.
+template <class T>
+[[gnu::always_inline]] inline double sum_of_piece(const T* from, std::int64_t count) {
+  using Four = Vector<double, 4>;
+  Four lane[kLanes / 4] = {};
+  const auto add_four = [](Four & to, const T* x) __attribute__((always_inline)) {
+    to += Four{static_cast<double>(x[0]), static_cast<double>(x[1]), static_cast<double>(x[2]),
+               static_cast<double>(x[3])};
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kLanes / 4; ++k) add_four(lane[k], from + i + 4 * k);
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < kLanes / 4; ++k, i += 4) {
+    if (i + 4 <= count) {
+      add_four(lane[k], from + i);
+    } else if (i < count) {
+      T rest[4] = {};  // what is added to the other lanes is 0
+      for (std::int64_t l = 0; i + l < count; ++l) rest[l] = from[i + l];
+      add_four(lane[k], rest);
+    }
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) lane[k] += lane[k + 4];
+  lane[0] += lane[2];
+  lane[1] += lane[3];
+  lane[0] += lane[1];
+  return (lane[0][0] + lane[0][2]) + (lane[0][1] + lane[0][3]);
 }
 
 // *to += the sum of `count` neighbours.
@@ -62,18 +98,12 @@ template <class A, class T>
   for (std::int64_t first = 0; first < count; first += kSumPiece) {
     const T* const piece = from + first;
     const std::int64_t n = std::min(kSumPiece, count - first);
-    if (n <= 8) {
-      total += sum_of_few<8, A>(piece, n);
-      continue;
-    }
-    A lane[kLanes] = {};
-    std::int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes)
-      for (std::int64_t l = 0; l < kLanes; ++l) lane[l] += static_cast<A>(piece[i + l]);
-    for (std::int64_t l = 0; i < n; ++i, ++l) lane[l] += static_cast<A>(piece[i]);
-    for (std::int64_t half = kLanes / 2; half > 0; half /= 2)
-      for (std::int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
-    total += lane[0];
+    if (n <= 8)
+      total += sum_of_lanes<8, A>(piece, n);
+    else if constexpr (std::is_same_v<A, double>)
+      total += sum_of_piece(piece, n);
+    else
+      total += sum_of_lanes<kLanes, A>(piece, n);
   }
   *to = total;
 }

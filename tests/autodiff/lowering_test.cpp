@@ -214,6 +214,26 @@ TEST_CASE("accumulation: chunks of a penalty keep the memory of chunks") {
   CHECK(arena({}) <= arena({"accumulation"}));
 }
 
+TEST_CASE("accumulation: terms of one scale are added as they come, also beside a product") {
+  const auto arena = [](int terms) {
+    Tape tape;
+    const Expr x = tape.input("x", {2, 64, 32}), a = tape.input("a", {5, 64}),
+               b = tape.input("b", {5, 32}), rate = tape.input("rate", {}),
+               w = tape.input("w", {64, 32}, InputKind::kParameter);
+    std::vector<Expr> gradients;
+    Expr e = x;
+    for (int t = 0; t < terms; ++t) {
+      e = contract("abc,ad->dbc", {e, tape.input("m" + std::to_string(t), {2, 2})});
+      gradients.push_back(sum(e, {0}));
+    }
+    gradients.push_back(matmul(transpose(a), b));
+    const Program program{{}, {{w, w - rate * add_all(gradients)}}, {}};
+    ThreadPool pool(1);
+    return Plan<float>(tape, program, pool).statistics().arena_bytes;
+  };
+  CHECK(arena(40) == arena(4));
+}
+
 TEST_CASE("accumulation: random programs, their gradients and updates keep their values") {
   std::size_t added = 0;
   for (std::uint64_t seed = 0; seed < 150; ++seed) {

@@ -146,6 +146,34 @@ TEST_CASE("passes: 'broadcasts' drops stretched copies unless they give the resu
   CHECK(left(broadcast_to(s, {0, 3}) * broadcast_to(x, {0, 3})) == 1);
 }
 
+TEST_CASE("passes: 'transposes' turns elementwise work whose operands can all be turned") {
+  Tape tape;
+  const Expr a = tape.input("a", {3, 4, 5}), b = tape.input("b", {3, 2}),
+             x = tape.input("x", {5, 3, 4}), s = tape.input("s", {});
+  const Axes turn = {2, 0, 1}, back = {1, 2, 0};
+  const auto product = [&] {
+    return contract("de,abc->cab",
+                    {contract("dd->d", {matmul(transpose(b), b)}) * matmul(transpose(b), b), a});
+  };
+  const auto left = [&](Expr e) {
+    const Graph graph = prepare(tape, std::vector<Expr>{e});
+    check_same_values(tape, {e}, graph, random_feed<double>({e}, 6));
+    return count(graph, "transpose");
+  };
+  // x and the product are [5,3,4], what is read [3,4,5].
+  CHECK(left(transpose(transpose(a, turn) + product(), back)) == 0);
+  CHECK(left(transpose(s * transpose(a, turn), back)) == 0);
+  CHECK(left(transpose(add_all({product(), s, transpose(a, turn)}), back)) == 0);
+  CHECK(left(transpose(transpose(a, turn) + x, back)) == 2);  // x cannot be turned for nothing
+  CHECK(left(transpose(product() + s, back)) == 0);
+  const Expr y = tape.input("y", {4, 5, 3});
+  CHECK(left(transpose(transpose(y, back) * product(), back)) == 2);  // not back, but on
+  const Expr shared = transpose(a, turn) + product();
+  CHECK(left(sum(transpose(shared, back)) + sum(exp(shared))) == 2);  // needed as it is as well
+  const Expr read = product();
+  CHECK(left(sum(transpose(transpose(a, turn) + read, back)) + sum(exp(read))) == 2);
+}
+
 TEST_CASE("passes: an unknown name is an error that lists the known ones") {
   Tape tape;
   const std::vector<Expr> roots = {constant(tape, 1)};

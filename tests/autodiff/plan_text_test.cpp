@@ -2,7 +2,10 @@
 // together, what is written where, and which updates are made in place.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <regex>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +21,27 @@ using namespace jacquard;
 using jacquard::testing::golden;
 
 namespace {
+
+// C++ leaves the order of a call's arguments to the compiler, and with it the order in which nodes
+// are recorded. The kept texts are g++'s; what other compilers make has the same lines, apart from
+// the nodes' numbers, their order and their places.
+std::vector<std::string> unordered(const std::string& text) {
+  const std::regex numbers("%[0-9]+"), places(" at [0-9]+|, arena .*");
+  std::istringstream lines(std::regex_replace(std::regex_replace(text, numbers, "%"), places, ""));
+  std::vector<std::string> result;
+  for (std::string line; std::getline(lines, line);) result.push_back(line);
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+bool same_plan(const std::string& a, const std::string& b) {
+#ifdef __clang__
+  constexpr bool kInOrder = false;
+#else
+  constexpr bool kInOrder = true;
+#endif
+  return kInOrder ? a == b : unordered(a) == unordered(b);
+}
 
 struct Step {
   Tape tape;
@@ -49,7 +73,10 @@ struct Step {
   void check(const std::string& name) const {
     ThreadPool pool(1);
     const std::string text = Plan<float>(tape, program, pool).describe();
-    CHECK(text == golden("plan_" + name + ".txt", text));
+    const std::string kept = golden("plan_" + name + ".txt", text);
+    CAPTURE(text);
+    CAPTURE(kept);
+    CHECK(same_plan(text, kept));
   }
 };
 
