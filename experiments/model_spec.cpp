@@ -124,6 +124,7 @@ void read_state(Fields fields, Spec& spec) {
 // The number of inputs that a short form is made for: given, or those of x.
 std::int64_t inputs_of(const Item& given, const Spec& spec, const Fields& fields) {
   if (given.present() && !given.is_object()) return given.as<std::int64_t>(1, between(1, 1e8));
+  if (spec.data && spec.data->set.empty()) return 1;  // an unknown one, which has been said
   std::map<std::string, Shape> shapes;
   try {
     if (spec.data) shapes = data_inputs(*spec.data);

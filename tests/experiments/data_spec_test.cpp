@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/json_text.hpp"
+#include "experiments/spec.hpp"
 #include "tests/experiments/small_set.hpp"
 
 namespace jacquard::experiments {
@@ -52,6 +53,17 @@ TEST_CASE("defaults are written out, and what is not given stays away") {
         R"({"set":"cifar10_patches","valid":0,"scale":true,"count":10000,"size":8,"grey":false})");
   CHECK(data_json(*read(R"({"set": "csv", "file": "t.csv", "labels": 4})").data).dump() ==
         R"({"set":"csv","valid":0,"file":"/specs/t.csv","test":0.0,"labels":"4","separator":","})");
+}
+
+TEST_CASE("an unknown set is said once, also where a short form needs its inputs") {
+  const LocatedJson document = load_json(
+      R"json({"name": "a", "data": {"set": "bras"}, "model": {"kind": "autoencoder", "hidden": 3},
+          "cost": {"a": "mean(sqnorm(y - x))"}})json",
+      "spec.json");
+  Problems problems(document);
+  read_spec("/specs", problems);
+  REQUIRE(problems.sorted().size() == 1);
+  CHECK(problems.sorted()[0].pointer == "/data/set");
 }
 
 TEST_CASE("fields of other sets, wrong steps and unknown sets are named with their place") {
