@@ -4,6 +4,7 @@
 #include "autodiff/attribute.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/encoding.hpp"
+#include "experiments/evaluations/evaluations.hpp"
 #include "experiments/failure.hpp"
 #include "experiments/finished_run.hpp"
 #include "experiments/json_dump.hpp"
@@ -16,7 +17,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print_table(const Spec& spec, const Measured& measured, std::ostream& out) {
+void print_table(const Spec& spec, const Measured& measured, const Metrics& evaluated,
+                 std::ostream& out) {
   Table table({"", "value", "weighted"});
   const auto number = [](double value) { return number_text(value); };
   for (std::size_t i = 0; i < spec.cost.size(); ++i)
@@ -25,11 +27,13 @@ void print_table(const Spec& spec, const Measured& measured, std::ostream& out) 
   table.add({"cost", "", number(measured.cost)});
   for (std::size_t i = 0; i < spec.monitors.size(); ++i)
     table.add({spec.monitors[i].first, number(measured.monitors[i]), ""});
+  for (const auto& [name, value] : evaluated) table.add({name, number(value), ""});
   out << table.text();
 }
 
-void print_json(const Spec& spec, const Measured& measured, const std::string& set,
-                const FinishedRun& run, std::int64_t examples, std::ostream& out) {
+void print_json(const Spec& spec, const Measured& measured, const Metrics& evaluated,
+                const std::string& set, const FinishedRun& run, std::int64_t examples,
+                std::ostream& out) {
   Json json{{"set", set},
             {"examples", examples},
             {"checkpoint", run.checkpoint()},
@@ -42,6 +46,8 @@ void print_json(const Spec& spec, const Measured& measured, const std::string& s
   json["monitors"] = Json::object();
   for (std::size_t i = 0; i < spec.monitors.size(); ++i)
     json["monitors"][spec.monitors[i].first] = finite_or_null(measured.monitors[i]);
+  json["evaluations"] = Json::object();
+  for (const auto& [name, value] : evaluated) json["evaluations"][name] = finite_or_null(value);
   out << dump_strict(json) << '\n';
 }
 
@@ -63,12 +69,14 @@ int eval_command(const EvalCommand& command, std::ostream& out, Talk& talk) {
   const std::int64_t batch = std::min<std::int64_t>(spec.train->batch, set.count());
   Monitor monitor(spec, example_shapes(spec), set, batch, 0, run.values(), pool, run.problems());
   const Measured measured = monitor.measure(run.epoch(), 0);
+  const Metrics evaluated = metrics_of(
+      evaluate(spec, run.data(), command.set, run.epoch(), run.values(), pool, run.problems()));
   talk.say(cat("checkpoint ", run.checkpoint(), " of epoch ", run.epoch(), ", ", set.count(),
                " examples of ", command.set));
   if (command.json)
-    print_json(spec, measured, command.set, run, set.count(), out);
+    print_json(spec, measured, evaluated, command.set, run, set.count(), out);
   else
-    print_table(spec, measured, out);
+    print_table(spec, measured, evaluated, out);
   return kExitFine;
 }
 

@@ -37,9 +37,7 @@ fs::path checkpoint_path(const fs::path& folder, const std::string& name) {
 
 FinishedRun::FinishedRun(const fs::path& folder, const std::string& checkpoint)
     : loaded_(SpecChoice{run_config(folder).string()}) {
-  Spec uncached = loaded_.spec();
-  for (StageSpec& stage : uncached.stages) stage.cached.clear();
-  stage_ = stage_of(uncached, stage_count(uncached) - 1, loaded_.problems());
+  stage_ = last_stage(loaded_.spec(), loaded_.problems());
   loaded_.problems().throw_if_any();
   const fs::path path = checkpoint_path(folder, checkpoint);
   name_ = path.stem().string();
@@ -59,12 +57,16 @@ FinishedRun::FinishedRun(const fs::path& folder, const std::string& checkpoint)
   for (const models::State& s : stage_.model.state) take(s.name, s.shape);
 }
 
-const DataSet& FinishedRun::set(const std::string& part) {
+const Splits& FinishedRun::data() {
   if (!stage_.data) throw SpecError("the run's spec names no data set");
   if (!data_) data_ = load_data(*stage_.data, stage_.seed);
-  const DataSet& set = part == "train"   ? data_->train
-                       : part == "valid" ? data_->valid
-                                         : data_->test;
+  return *data_;
+}
+
+const DataSet& FinishedRun::set(const std::string& part) {
+  const DataSet& set = part == "train"   ? data().train
+                       : part == "valid" ? data().valid
+                                         : data().test;
   if (set.count() == 0)
     throw SpecError(cat("--set ", part, ": this part of '", stage_.data->set, "' has no examples"));
   return set;

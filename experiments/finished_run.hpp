@@ -26,6 +26,7 @@ class FinishedRun {
 
   // One part of the data: "train", "valid" or "test". Throws SpecError where it has no examples.
   const DataSet& set(const std::string& part);
+  const Splits& data();
 
  private:
   LoadedSpec loaded_;

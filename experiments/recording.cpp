@@ -52,6 +52,16 @@ Expr like_x(models::Model& model, const Spec& spec, const std::string& where,
   return {};
 }
 
+models::Model::Inputs batch_shapes(const std::map<std::string, Shape>& inputs, std::int64_t batch) {
+  models::Model::Inputs shapes;
+  for (const auto& [name, shape] : inputs) {
+    std::vector<std::int64_t> sizes{batch};
+    sizes.insert(sizes.end(), shape.begin(), shape.end());
+    shapes.emplace_back(name, Shape(std::move(sizes)));
+  }
+  return shapes;
+}
+
 }  // namespace
 
 Expr Recording::epoch() const { return tape->input("epoch", Shape{}); }
@@ -77,14 +87,9 @@ Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, s
                  Problems& problems) {
   Recording r;
   r.tape = std::make_unique<Tape>();
-  models::Model::Inputs shapes;
-  for (const auto& [name, shape] : inputs) {
-    std::vector<std::int64_t> sizes{batch};
-    sizes.insert(sizes.end(), shape.begin(), shape.end());
-    shapes.emplace_back(name, Shape(std::move(sizes)));
-  }
   std::vector<EvaluationError> errors;
-  r.model = std::make_unique<models::Model>(*r.tape, spec.model, shapes, &errors);
+  r.model =
+      std::make_unique<models::Model>(*r.tape, spec.model, batch_shapes(inputs, batch), &errors);
   models::Model& model = *r.model;
   for (const TermSpec& t : spec.cost)
     r.terms.push_back({t.name, t.weight, model.scalar(t.value, "cost/" + t.name)});
@@ -111,6 +116,20 @@ Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, s
   }
   if (!weighted.empty()) r.cost = add_all(weighted);
   return r;
+}
+
+std::vector<Shape> recorded_shapes(const Spec& spec, const std::map<std::string, Shape>& inputs,
+                                   std::int64_t batch,
+                                   const std::vector<std::pair<std::string, std::string>>& texts,
+                                   Problems& problems) {
+  Tape tape;
+  std::vector<EvaluationError> errors;
+  models::Model model(tape, spec.model, batch_shapes(inputs, batch), &errors);
+  std::vector<Shape> shapes;
+  for (const auto& [where, text] : texts)
+    if (const Expr e = model.expression(text, where)) shapes.push_back(e.shape());
+  for (const EvaluationError& error : errors) add_problem(spec, error, problems);
+  return shapes;
 }
 
 PlanOptions plan_options(const Spec& spec) {

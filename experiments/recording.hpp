@@ -53,6 +53,14 @@ std::map<std::string, Shape> example_shapes(const Spec& spec);
 Recording record(const Spec& spec, const std::map<std::string, Shape>& inputs, std::int64_t batch,
                  Problems& problems);
 
+// The shapes of texts that use the model's names, recorded alone for `batch` examples. `where`
+// comes first, as in `pointers`. Mistakes, in the model's own texts too, are added to `problems`;
+// the shapes are complete only if there are none.
+std::vector<Shape> recorded_shapes(const Spec& spec, const std::map<std::string, Shape>& inputs,
+                                   std::int64_t batch,
+                                   const std::vector<std::pair<std::string, std::string>>& texts,
+                                   Problems& problems);
+
 // How plans of a spec are made: within its memory limit.
 PlanOptions plan_options(const Spec& spec);
 

@@ -10,6 +10,7 @@
 
 #include "experiments/data/preparation.hpp"
 #include "experiments/data_spec.hpp"
+#include "experiments/evaluations/evaluation_spec.hpp"
 #include "experiments/fields.hpp"
 #include "experiments/minimizers.hpp"
 #include "experiments/train_spec.hpp"
@@ -390,6 +391,18 @@ Json monitor() {
                  text("a scalar expression"));
 }
 
+Json evaluate() {
+  const Json shared{
+      {"of", text("an expression with a value for each example")},
+      {"set", one_of_words(split_names(), "default: the last of them with examples")}};
+  std::vector<Json> alternatives = alternatives_of(evaluation_kinds(), shared);
+  for (Json& alternative : alternatives) alternative["required"].push_back("of");
+  alternatives.insert(alternatives.begin(),
+                      text("an expression with a number for each example, whose mean is taken"));
+  return by_name("what is computed of the model that a run ends with",
+                 one_of("an expression, or a kind", std::move(alternatives)), "^[A-Za-z0-9_-]+$");
+}
+
 Json name();
 
 Json stages() {
@@ -450,6 +463,7 @@ nlohmann::ordered_json spec_schema() {
               text("an expression of the arguments and of the model's names"));
   properties["cost"] = cost();
   properties["monitor"] = monitor();
+  properties["evaluate"] = evaluate();
   properties["train"] = train();
   properties["stages"] = stages();
   properties["initial"] =

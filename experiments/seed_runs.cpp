@@ -159,6 +159,7 @@ int run_seeds(const RunCommand& command, const std::vector<std::uint64_t>& seeds
       const Json summary = Json::parse(read_file<Error>(folder / "summary.json"));
       add_results(summary, "last", results);
       add_results(summary, "best", results);
+      add_results(summary, "evaluations", results);
       finished.push_back(seed);
     } catch (const InvalidSpec&) {
       throw;  // no seed would be better

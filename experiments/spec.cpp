@@ -147,6 +147,7 @@ Spec model_alone(Spec spec) {
   spec.cost.clear();
   spec.monitors.clear();
   spec.train.reset();
+  spec.evaluations.clear();
   spec.pictures = {"", "", {}};
   return spec;
 }
@@ -170,6 +171,7 @@ Spec read_spec(const std::filesystem::path& folder, Problems& problems) {
   read_model(fields.require_object("model"), spec);
   read_functions(fields.object("functions"), spec);
   spec.monitors = read_monitors(fields.object("monitor"), spec.pointers);
+  spec.evaluations = read_evaluations(fields.object("evaluate"), spec.pointers);
   if (fields.has("stages")) {
     read_stages(fields, folder, spec);
   } else {
@@ -200,6 +202,7 @@ nlohmann::ordered_json spec_json(const Spec& spec) {
   if (!spec.monitors.empty()) json["monitor"] = monitors_json(spec.monitors);
   if (spec.train) json["train"] = train_json(*spec.train);
   for (const StageSpec& stage : spec.stages) json["stages"].push_back(stage_json(stage));
+  if (!spec.evaluations.empty()) json["evaluate"] = evaluations_json(spec.evaluations);
   if (Json pictures = pictures_json(spec.pictures); !pictures.empty())
     json["pictures"] = std::move(pictures);
   return json;

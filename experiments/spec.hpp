@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "experiments/data.hpp"
+#include "experiments/evaluations/evaluation_spec.hpp"
 #include "experiments/json_text.hpp"
 #include "experiments/problem.hpp"
 #include "experiments/train_spec.hpp"
@@ -65,7 +66,8 @@ struct Spec {
   std::vector<TermSpec> cost;
   std::vector<std::pair<std::string, std::string>> monitors;  // name, expression
   std::optional<TrainSpec> train;
-  std::vector<StageSpec> stages;  // instead of `cost` and `train`
+  std::vector<StageSpec> stages;            // instead of `cost` and `train`
+  std::vector<EvaluationSpec> evaluations;  // made of the model that a run ends with
   std::filesystem::path initial;  // a checkpoint whose parameters are begun with; may be empty
   PictureSpec pictures;
 
@@ -74,7 +76,8 @@ struct Spec {
   std::map<std::string, std::string> pointers;
 };
 
-// The spec without cost, monitors, training and pictures: for expressions of the model alone.
+// The spec without cost, monitors, training, evaluations and pictures: for expressions of the model
+// alone.
 Spec model_alone(Spec spec);
 
 // Reads the document of `problems` as a spec. Mistakes are added to `problems`; the result is

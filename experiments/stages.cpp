@@ -59,6 +59,12 @@ Spec stage_of(const Spec& spec, std::size_t index, Problems& problems) {
   return stage;
 }
 
+Spec last_stage(const Spec& spec, Problems& problems) {
+  Spec uncached = spec;
+  for (StageSpec& stage : uncached.stages) stage.cached.clear();
+  return stage_of(uncached, stage_count(uncached) - 1, problems);
+}
+
 std::string stage_prefix(const Spec& spec, std::size_t index) {
   return spec.stages.empty() ? "" : spec.stages.at(index).name + ": ";
 }

@@ -17,6 +17,9 @@ std::size_t stage_count(const Spec& spec);
 // own.
 Spec stage_of(const Spec& spec, std::size_t index, Problems& problems);
 
+// The last stage with nothing cached: its texts as functions of the data, as a run ends.
+Spec last_stage(const Spec& spec, Problems& problems);
+
 // Begins the names of what a stage writes and says: "layer1: ", empty without stages.
 std::string stage_prefix(const Spec& spec, std::size_t index);
 

@@ -12,6 +12,7 @@
 #include "experiments/data/preparation.hpp"
 #include "experiments/data_spec.hpp"
 #include "experiments/divergence.hpp"
+#include "experiments/evaluations/evaluations.hpp"
 #include "experiments/failure.hpp"
 #include "experiments/first_values.hpp"
 #include "experiments/interrupt.hpp"
@@ -45,9 +46,13 @@ class Training {
     }
     check_stages(stages_, problems);
     problems.throw_if_any();
+    final_stage_ = last_stage(spec, problems);
+    check_evaluations(final_stage_, problems);
+    problems.throw_if_any();
     for (const Spec& stage : stages_) read_data(*stage.data);
     for (std::size_t i = 0; i < stages_.size(); ++i)
       check_stage_data(stages_[i], data(i), problems);
+    check_evaluation_data(final_stage_, data(stages_.size() - 1), problems);
     problems.throw_if_any();
     add_first_values(spec_, values_);
   }
@@ -206,7 +211,10 @@ class Training {
       throw;
     }
     RunResult result{folder_->path(), {}, exit_code};
-    if (exit_code == kExitFine) result.pictures = draw();
+    if (exit_code == kExitFine) {
+      result.pictures = draw();
+      if (!make_evaluations(result.pictures)) result.exit_code = kExitFailure;
+    }
     write_summary();
     const RunStatus status = exit_code == kExitFine       ? RunStatus::kCompleted
                              : exit_code == kExitDiverged ? RunStatus::kDiverged
@@ -422,6 +430,27 @@ class Training {
     return drawn;
   }
 
+  // Those that cannot be made are named; the run is complete without them.
+  bool make_evaluations(std::vector<std::filesystem::path>& pictures) {
+    std::vector<Evaluated> made;
+    try {
+      made = evaluate(final_stage_, data(stages_.size() - 1), "", state_.epoch, values_, pool_,
+                      problems_);
+    } catch (const Error& error) {
+      talk_.error(error.what());
+      return false;
+    }
+    for (const Evaluated& each : made) {
+      talk_.say(told(each));
+      if (each.picture.empty()) continue;
+      const std::string file = cat("artifacts/", each.name, ".svg");
+      folder_->write(file, each.picture);
+      pictures.push_back(folder_->path() / file);
+    }
+    evaluated_ = metrics_of(made);
+    return true;
+  }
+
   void write_summary() const {
     nlohmann::ordered_json summary{{"name", spec_.name},
                                    {"seed", spec_.seed},
@@ -435,6 +464,7 @@ class Training {
     const std::vector<Metrics> epochs = metrics_.of_stage(stage_name());
     if (const auto best = static_cast<std::size_t>(state_.best_epoch); best < epochs.size())
       put("best", epochs[best]);
+    if (!evaluated_.empty()) put("evaluations", evaluated_);
     folder_->write("summary.json", summary.dump(2) + "\n");
   }
 
@@ -444,6 +474,7 @@ class Training {
   Talk& talk_;
   ThreadPool pool_;
   std::vector<Spec> stages_;
+  Spec final_stage_;                    // the last one with nothing cached
   std::map<std::string, Splits> data_;  // by the text of its section
   std::vector<std::string> data_of_;    // by stage
   Values values_;
@@ -454,6 +485,7 @@ class Training {
   RunFolder* folder_ = nullptr;  // for writing; null in a replay
   std::optional<Interrupt> interrupt_;
   RunMetrics metrics_;
+  Metrics evaluated_;
   Clock::time_point start_;
   std::uint64_t steps_made_ = 0;           // by this call
   std::optional<std::uint64_t> replayed_;  // the step that is only to be looked at

@@ -77,6 +77,9 @@ const std::vector<std::string> kFieldOf = {"filters.png", "field.svg"};
 
 const std::vector<std::string> kImages = {"filters.png", "reconstructions.png"};
 
+const std::vector<std::string> kEvaluated = {"filters.png", "reconstructions.png", "spectrum.svg",
+                                             "locality.svg", "map.svg"};
+
 struct Shipped {
   std::string name;
   Overrides shrink;
@@ -97,8 +100,8 @@ const std::vector<Shipped> kShipped = {
     {"denoising_salt_and_pepper", kLong},
     {"ksparse", shapes({{"W.shape", "[784, 110]"}, {"b", "[110]"}})},
     {"new_regularizer", kLong, true},
-    {"plain", kLong},
-    {"quickstart", kLong, true},
+    {"plain", kLong, false, kEvaluated},
+    {"quickstart", kLong, true, kEvaluated},
     {"rbm_persistent",
      shapes({{"W.shape", "[784, 4]"}, {"b", "[4]"}}, {kBars, "model.state.chain.shape=[3, 784]"})},
     {"reconstruction_contractive", kLong, true},
