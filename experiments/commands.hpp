@@ -63,6 +63,19 @@ struct ComputeCommand {
 };
 int compute_command(const ComputeCommand& command, std::ostream& out, Talk& talk);
 
+// Updates the state of a run's model some times, with its parameters as they are, and writes an
+// expression of what comes out as an array and, if it is shaped like x, as a picture: samples of a
+// chain, or of a decoder.
+struct SampleCommand {
+  std::filesystem::path folder, out;
+  std::string checkpoint = {};
+  std::string what = {};  // an expression; empty: the definition `samples`, else the first state
+  std::int64_t updates = 0;
+  std::optional<std::uint64_t> seed = {};  // of draws; default: the spec's
+  int threads = 1;
+};
+int sample_command(const SampleCommand& command, std::ostream& out, Talk& talk);
+
 // Compares gradients with differences; prints a table, then a paragraph for each row that is wrong.
 struct CheckCommand {
   SpecChoice spec;

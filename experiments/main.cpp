@@ -63,6 +63,7 @@ class CommandLine {
     add_eval();
     add_compute(encode_, "encode", "Write the codes of a run's data", "--what h");
     add_compute(reconstruct_, "reconstruct", "Write the reconstructions of a run's data", "");
+    add_sample();
     add_check();
     add_show();
     add_gradients();
@@ -93,6 +94,7 @@ class CommandLine {
   void add_replay();
   void add_eval();
   void add_compute(ComputeCommand& command, const char* name, const char* what, const char* more);
+  void add_sample();
   void add_folder(CLI::App* app, std::filesystem::path& folder);
   void add_stop_after(CLI::App* app, std::optional<std::uint64_t>& steps) {
     app->add_option("--stop-after", steps, "Stop after so many steps, to be resumed: exit code 75")
@@ -130,6 +132,7 @@ class CommandLine {
   ReplayCommand replay_;
   EvalCommand eval_;
   ComputeCommand encode_, reconstruct_;
+  SampleCommand sample_;
   CheckCommand check_;
   ShowCommand show_;
   bool expand_ = false, tape_ = false, plan_ = false, cost_ = false, dot_ = false;
@@ -241,6 +244,32 @@ void CommandLine::add_compute(ComputeCommand& command, const char* name, const c
   add_set(app, command.set, command.checkpoint);
   command.threads = all_cores();
   add_threads(app, command.threads);
+}
+
+void CommandLine::add_sample() {
+  CLI::App* app =
+      add("sample", "Write samples of a run's model",
+          "sample RUN --out FILE.npz [--what TEXT] [--updates N] [--seed S] [--checkpoint NAME]",
+          "sample runs/rbm-persistent/latest --out samples.npz --updates 1000",
+          [this](std::ostream& out, Talk& talk) { return sample_command(sample_, out, talk); });
+  add_folder(app, sample_.folder);
+  app->add_option("--out", sample_.out, "Where to write the array; a picture goes beside it")
+      ->type_name("FILE");
+  app->add_option("--what", sample_.what,
+                  "An expression of the model; default: the definition samples, else the first "
+                  "state")
+      ->type_name("TEXT");
+  app->add_option("--updates", sample_.updates, "How often the state is updated before; default 0")
+      ->type_name("N")
+      ->check(whole_number(0, kMost));
+  app->add_option("--seed", sample_.seed, "Of what is drawn; default: the spec's")
+      ->type_name("S")
+      ->check(whole_number(0, kMost));
+  app->add_option("--checkpoint", sample_.checkpoint,
+                  "best, last, another one of the run, or a file; default best")
+      ->type_name("NAME");
+  sample_.threads = all_cores();
+  add_threads(app, sample_.threads);
 }
 
 void CommandLine::add_check() {

@@ -116,6 +116,11 @@ std::int64_t most_tiles(const TileSize& tile) {
   return std::max<std::int64_t>(kMaxPixels / area, 1);
 }
 
+// Columns of a nearly square grid.
+std::int64_t square_side(std::int64_t tiles) {
+  return static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(tiles))));
+}
+
 // Levels symmetric about 0, scaled by the largest finite magnitude.
 std::vector<double> symmetric_levels(const std::vector<double>& weights) {
   double largest = 0;
@@ -147,7 +152,7 @@ Picture filter_grid(const Tensor<float>& weights, const Shape& image, int max_un
   const TileSize tile = tile_size(kWhere, image, inputs);
   const std::int64_t count = std::min(
       {weights.shape[columns_are_units ? 1 : 0], std::int64_t{max_units}, most_tiles(tile)});
-  const auto columns = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(count))));
+  const std::int64_t columns = square_side(count);
   Grid grid((count + columns - 1) / columns, columns, tile, kFilterGap);
   std::vector<double> incoming(static_cast<std::size_t>(inputs));
   for (std::int64_t unit = 0; unit < count; ++unit) {
@@ -155,6 +160,24 @@ Picture filter_grid(const Tensor<float>& weights, const Shape& image, int max_un
       incoming[static_cast<std::size_t>(i)] =
           columns_are_units ? weights[i * weights.shape[1] + unit] : weights[unit * inputs + i];
     grid.draw(unit / columns, unit % columns, symmetric_levels(incoming));
+  }
+  return std::move(grid).picture();
+}
+
+Picture image_grid(const Tensor<float>& images, const Shape& image, int count) {
+  constexpr const char* kWhere = "image grid";
+  check_matrix(kWhere, "images", images, "[examples, inputs]");
+  if (count < 1) throw ShapeError(cat(kWhere, ": ", count, " examples; at least 1 is needed"));
+  const std::int64_t inputs = images.shape[1];
+  const TileSize tile = tile_size(kWhere, image, inputs);
+  const std::int64_t tiles = std::min({images.shape[0], std::int64_t{count}, most_tiles(tile)});
+  const std::int64_t columns = square_side(tiles);
+  Grid grid((tiles + columns - 1) / columns, columns, tile, kImageGap);
+  std::vector<double> levels(static_cast<std::size_t>(inputs));
+  for (std::int64_t example = 0; example < tiles; ++example) {
+    for (std::int64_t i = 0; i < inputs; ++i)
+      levels[static_cast<std::size_t>(i)] = 255.0 * images[example * inputs + i];
+    grid.draw(example / columns, example % columns, levels);
   }
   return std::move(grid).picture();
 }

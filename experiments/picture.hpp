@@ -38,6 +38,10 @@ enum class Units { kColumns, kRows };
 Picture filter_grid(const Tensor<float>& weights, const Shape& image = {}, int max_units = 100,
                     Units units = Units::kColumns);
 
+// A tile for each of the first `count` examples [examples, inputs], 0 black and 1 white; what lies
+// beyond is clamped. `image` and errors as above.
+Picture image_grid(const Tensor<float>& images, const Shape& image = {}, int count = 100);
+
 // A column for each of the first `count` examples, with the original above its corrupted form (left
 // out when `corrupted` is null) above its reconstruction. All are [examples, inputs] of one shape,
 // with 0 black and 1 white; what lies beyond is clamped. `image` and errors as above.

@@ -148,6 +148,7 @@ Spec model_alone(Spec spec) {
   spec.monitors.clear();
   spec.train.reset();
   spec.evaluations.clear();
+  for (models::State& state : spec.model.state) state.next = state.name;
   spec.pictures = {"", "", {}};
   return spec;
 }

@@ -76,8 +76,8 @@ struct Spec {
   std::map<std::string, std::string> pointers;
 };
 
-// The spec without cost, monitors, training, evaluations and pictures: for expressions of the model
-// alone.
+// The spec without cost, monitors, training, evaluations and pictures, with a state that stays what
+// it is: for expressions of the model alone, with any number of examples.
 Spec model_alone(Spec spec);
 
 // Reads the document of `problems` as a spec. Mistakes are added to `problems`; the result is

@@ -201,11 +201,12 @@ std::string set_of(const EvaluationSpec& evaluation, const Splits& data, const s
 void check_evaluations(const Spec& stage, Problems& problems) {
   // No other axis is likely to have this size by chance.
   constexpr std::int64_t kBatch = 3;
+  if (stage.evaluations.empty()) return;
   std::vector<std::pair<std::string, std::string>> texts;
   for (const EvaluationSpec& evaluation : stage.evaluations)
     texts.emplace_back("evaluate/" + evaluation.name, evaluation.of);
   const std::vector<Shape> shapes =
-      recorded_shapes(stage, example_shapes(stage), kBatch, texts, problems);
+      recorded_shapes(model_alone(stage), example_shapes(stage), kBatch, texts, problems);
   if (!problems.empty()) return;
   constexpr std::array kForms = {"a number for each example: [batch]",
                                  "a vector for each example: [batch, n]",

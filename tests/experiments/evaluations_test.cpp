@@ -71,7 +71,8 @@ constexpr const char* kSpec = R"json({
   "name": "evaluated", "data": {"set": "bars", "size": 4, "count": 90, "valid": 20, "test": 30},
   "model": {
     "parameters": {"W": [16, 3], "c": [16]},
-    "define": {"h": "x @ W", "y": "h @ W.T + c"}
+    "define": {"h": "x @ W", "y": "h @ W.T + c"},
+    "state": {"seen": {"shape": [10, 16], "init": "zeros", "next": "seen + x"}}
   },
   "cost": {"reconstruction": "mean(sqnorm(y - x))"},
   "evaluate": {
@@ -149,7 +150,8 @@ TEST_CASE("agreement: the best of all matchings; information of closed forms") {
     Numbers a, b;
     for (int i = 0; i < 40; ++i) {
       a.push_back(static_cast<std::int64_t>(stream.below(5)));
-      b.push_back(static_cast<std::int64_t>(stream.below(round % 4 + 1)));
+      b.push_back(
+          static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(round % 4 + 1))));
     }
     CHECK(agreement(a, b).accuracy == doctest::Approx(best_accuracy(a, b, 5)));
     CHECK(agreement(a, b).mutual_information ==

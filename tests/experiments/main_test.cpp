@@ -105,7 +105,8 @@ TEST_CASE("options may stand anywhere behind the command") {
 
 TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
   const std::string commands =
-      "run, resume, replay, eval, encode, reconstruct, check, show, gradients, data, schema, "
+      "run, resume, replay, eval, encode, reconstruct, sample, check, show, gradients, data, "
+      "schema, "
       "version";
   check_mistakes({
       {{},
@@ -142,7 +143,8 @@ TEST_CASE("mistakes of the command line are told in a line, with exit code 2") {
        "train.epochs=3\n"},
       {{"run", "spec.json", "-x"},
        2,
-       "error: run: unknown option '-x'; there are: --help, --out, --threads, --stop-after, --seeds\n"},
+       "error: run: unknown option '-x'; there are: --help, --out, --threads, --stop-after, "
+       "--seeds\n"},
       {{"run", "spec.json", "--threads"}, 2, "error: run: option --threads needs a value\n"},
       {{"run", "spec.json", "--threads", "many"},
        2,

@@ -156,6 +156,25 @@ TEST_CASE("units may be the rows of the weights") {
   check_same(filter_grid(columns, Shape{2, 3}), filter_grid(rows, Shape{2, 3}, 100, Units::kRows));
 }
 
+TEST_CASE("image grids go row by row, from black to white, and clamp what lies beyond") {
+  const Tensor<float> images({3, 1}, {0.0F, 2.0F, 0.2F});
+  const Picture picture = image_grid(images, {1, 1});
+  // Two columns, tiles enlarged 32 times, gaps of a pixel.
+  REQUIRE(picture.width == 67);
+  REQUIRE(picture.height == 67);
+  const auto at = [&](int tile_row, int tile_column) {
+    const int y = 1 + tile_row * 33 + 16, x = 1 + tile_column * 33 + 16;
+    return static_cast<int>(picture.pixels[static_cast<std::size_t>(y * picture.width + x)]);
+  };
+  CHECK(at(0, 0) == 0);
+  CHECK(at(0, 1) == 255);
+  CHECK(at(1, 0) == 51);
+  CHECK(at(1, 1) == 80);  // nobody's
+  CHECK(image_grid(images, {1, 1}, 1).width == 34);
+  CHECK_THROWS_AS(image_grid(images, {1, 1}, 0), ShapeError);
+  CHECK_THROWS_AS(image_grid(images, {2, 2}), ShapeError);
+}
+
 TEST_CASE("inputs that are no image fill a nearly square rectangle") {
   struct Row {
     int inputs, height, width;
