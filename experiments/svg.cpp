@@ -79,10 +79,11 @@ std::string svg_line(double x1, double y1, double x2, double y2, std::string_vie
 std::string tick_text(const std::vector<double>& ticks, double tick) {
   double step = std::abs(tick);
   for (std::size_t i = 1; i < ticks.size(); ++i) step = std::min(step, ticks[i] - ticks[i - 1]);
-  const int digits =
-      tick == 0 || step <= 0 ? 1 : 2 + static_cast<int>(std::log10(std::abs(tick) / step));
-  // 6 digits keep 100000 from becoming 1e+05.
-  return number(tick, std::chars_format::general, std::clamp(digits, 6, 15));
+  // The quotient of a large tick and a small step may be infinite. 6 digits keep 100000 from
+  // becoming 1e+05.
+  const double digits =
+      tick == 0 || step <= 0 ? 1 : 2 + std::log10(std::max(1.0, std::abs(tick) / step));
+  return number(tick, std::chars_format::general, static_cast<int>(std::clamp(digits, 6.0, 15.0)));
 }
 
 }  // namespace jacquard::experiments
