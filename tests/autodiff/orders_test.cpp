@@ -2,7 +2,7 @@
 // takes to find them.
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "autodiff/algebra/simplify.hpp"
 #include "autodiff/gradient.hpp"
@@ -174,12 +174,11 @@ TEST_SUITE("slow") {
   TEST_CASE("orders: they are found within 50 ms for 40 layers") {
     Layers net(repeated(784, 256, 40, 256), 100);
     const Expr cost = mean(sqnorm(jacobian(net.h, net.x)));
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const Expr penalty = simplified(cost);
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     CHECK(penalty.shape().rank() == 0);
     MESSAGE("rewriting took " << 1000 * seconds << " ms");
-    CHECK(seconds < 5);  // sanitizers and loaded machines; the benchmark R shows the figure
+    CHECK(seconds < 5);  // under sanitizers too; the benchmark R shows the figure
   }
 }
