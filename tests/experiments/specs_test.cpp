@@ -62,11 +62,43 @@ Overrides stages_slice(int stages) {
   return slice;
 }
 
+// Sets that are to be fetched give way to one that is there, or to numbers of the same kind.
+Overrides with(Overrides all, const Overrides& more) {
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+const Overrides kFashion = {"data.set=fashion_mnist"};
+const Overrides kFashionSlice = with(kFashion, kSlice);
+const std::string kPatches = R"(data={"set": "gaussian", "size": 192, "count": 60, "test": 0})";
+const std::string kGreyPatches =
+    R"(data={"set": "gaussian", "size": 64, "count": 60, "valid": 20, "test": 0})";
+
 // Other shapes of single parameters: {"W", "[784, 4]"}.
 Overrides shapes(std::initializer_list<std::pair<const char*, const char*>> all,
                  Overrides more = {kBars}) {
   for (const auto& entry : all)
     more.push_back(cat("model.parameters.", entry.first, "=", entry.second));
+  return more;
+}
+const Overrides kArticle =
+    shapes({{"W.shape", "[192, 4]"}, {"b", "[4]"}, {"V.shape", "[4, 192]"}}, {kPatches});
+const Overrides kClassifier = shapes({{"W", "[784, 4]"}, {"b", "[4]"}, {"V", "[4, 10]"}}, kFashion);
+const std::vector<std::string> kDeepWidths = {"784", "5", "4", "3", "2"};
+// The layers of deep.json and stacked_deep.json; `form` begins the shapes of what is declared long.
+Overrides deep_shapes(const std::string& form, bool last_is_long, Overrides more) {
+  const auto pair = [](std::size_t a, std::size_t b) {
+    return cat("[", kDeepWidths[a], ", ", kDeepWidths[b], "]");
+  };
+  for (std::size_t layer = 1; layer <= 4; ++layer) {
+    const std::string number = std::to_string(layer);
+    const auto set = [&](const std::string& name, const std::string& shape) {
+      more.push_back(cat("model.parameters.", name, "=", shape));
+    };
+    set(cat("W", number, form), pair(layer - 1, layer));
+    set(cat("b", number), cat("[", kDeepWidths[layer], "]"));
+    set(cat("V", number, layer > 1 || last_is_long ? form : ""), pair(layer, layer - 1));
+    set(cat("c", number), cat("[", kDeepWidths[layer - 1], "]"));
+  }
   return more;
 }
 const Overrides kUntied = shapes({{"W", "[784, 4]"}, {"b", "[4]"}, {"V", "[4, 784]"}});
@@ -86,22 +118,71 @@ struct Shipped {
   bool contractive = false;  // a Jacobian is in the cost
   std::vector<std::string> pictures = kImages;
   Overrides slice = kSlice;
+  bool falls = true;  // the cost, in the first epoch: not what nothing is trained by, or by chains
 };
 
 const std::vector<Shipped> kShipped = {
     {"combined", kLong, true},
+    {"contractive_cifar_article",
+     kArticle,
+     true,
+     kImages,
+     {kPatches, "train.batch=20", "train.epochs=1"}},
     {"contractive_deep", kDeep, true},
     {"contractive_higher_order", kLong, true},
+    {"contractive_mnist_rifai2011",
+     kClassifier,
+     true,
+     {"filters.png"},
+     with(kFashion, stages_slice(2))},
     {"contractive_softplus", kShort, true},
     {"contractive_tanh", kShort, true},
     {"contractive_untied", kShort, true},
+    {"deep", deep_shapes(".shape", false, kFashion), false, kImages, kFashionSlice},
     {"denoising_gaussian", kShort},
+    {"denoising_linear_gaussian", {"data.count=60", "data.valid=20"}, false, {}},
     {"denoising_masking", kLong},
     {"denoising_salt_and_pepper", kLong},
     {"ksparse", shapes({{"W.shape", "[784, 110]"}, {"b", "[110]"}})},
+    {"ksparse_mnist_makhzani2013",
+     shapes({{"W.shape", "[784, 110]"}, {"b", "[110]"}, {"V.shape", "[110, 10]"}}, kFashion),
+     false,
+     {"filters.png"},
+     with(kFashion, stages_slice(2))},
     {"new_regularizer", kLong, true},
+    {"pca",
+     shapes({{"W.shape", "[784, 4]"}}, kFashion),
+     false,
+     {"filters.png", "reconstructions.png", "map.svg"},
+     kFashionSlice},
     {"plain", kLong, false, kEvaluated},
+    {"plain_cifar_article",
+     kArticle,
+     false,
+     kImages,
+     {kPatches, "train.batch=20", "train.epochs=1"}},
+    {"plain_mnist_rifai2011", kClassifier, false, {"filters.png"}, with(kFashion, stages_slice(2))},
     {"quickstart", kLong, true, kEvaluated},
+    {"rbm_contrastive", shapes({{"W.shape", "[784, 4]"}, {"b", "[4]"}}), false, kImages, kSlice,
+     false},
+    {"rbm_gaussian",
+     shapes({{"W.shape", "[64, 4]"}, {"b", "[4]"}}, {kGreyPatches}),
+     false,
+     kImages,
+     {kGreyPatches, "train.batch=20", "train.epochs=1"},
+     false},
+    {"rbm_likelihood",
+     {"data.count=60", "data.valid=20", "data.test=0"},
+     false,
+     kImages,
+     kSlice,
+     false},
+    {"rbm_mnist_tutorial",
+     shapes({{"W.shape", "[784, 4]"}, {"b", "[4]"}},
+            with(kFashion, {"model.state.chain.shape=[20, 4]"})),
+     false, kImages, kFashionSlice, false},
+    {"rbm_partition", shapes({{"W.shape", "[784, 4]"}, {"b", "[4]"}}), false, kImages, kSlice,
+     false},
     {"rbm_persistent",
      shapes({{"W.shape", "[784, 4]"}, {"b", "[4]"}}, {kBars, "model.state.chain.shape=[3, 784]"})},
     {"reconstruction_contractive", kLong, true},
@@ -113,6 +194,30 @@ const std::vector<Shipped> kShipped = {
     {"score_sliced_spiral", kPlane, true, kFieldOf},
     {"sparse_kl", kLong},
     {"sparse_l1", kShort},
+    {"sparse_patches",
+     shapes({{"W.shape", "[64, 3]"}, {"b", "[3]"}, {"V.shape", "[3, 64]"}}, {kGreyPatches}),
+     false,
+     kImages,
+     {kGreyPatches, "train.batch=20", "train.epochs=2"}},
+    {"sparse_running_average",
+     shapes({{"W", "[784, 4]"}, {"b", "[4]"}}, {kBars, "model.state.rate.shape=[4]"})},
+    {"stacked_belief",
+     shapes({{"W1.shape", "[784, 4]"},
+             {"b1", "[4]"},
+             {"W2.shape", "[4, 3]"},
+             {"b2", "[3]"},
+             {"c2", "[4]"},
+             {"W3.shape", "[3, 4]"},
+             {"b3", "[4]"},
+             {"c3", "[3]"},
+             {"V", "[4, 10]"}},
+            kFashion),
+     false,
+     {"filters.png"},
+     with(kFashion, stages_slice(4)),
+     false},
+    {"stacked_deep", deep_shapes("", true, kFashion), false, kImages,
+     with(kFashion, stages_slice(5))},
     {"stacked_denoising", kStack, false, {"filters.png"}, stages_slice(3)},
     {"supervised_double_backpropagation",
      {"data.set=fashion_mnist", "model.hidden=[4, 3]"},
@@ -122,12 +227,37 @@ const std::vector<Shipped> kShipped = {
      {"data.set=fashion_mnist", "model.hidden=[4, 3]"},
      true,
      {"filters.png"}},
+    {"stacked_mnist_ufldl",
+     shapes({{"W1.shape", "[784, 4]"},
+             {"b1", "[4]"},
+             {"V1.shape", "[4, 784]"},
+             {"W2.shape", "[4, 3]"},
+             {"b2", "[3]"},
+             {"V2.shape", "[3, 4]"},
+             {"c2", "[4]"},
+             {"S.shape", "[3, 10]"}},
+            kFashion),
+     false,
+     {"filters.png"},
+     with(kFashion, stages_slice(4))},
+    {"supervised_jacobian_mnist",
+     with(kFashion, {"model.hidden=[4, 3]"}),
+     true,
+     {"filters.png"},
+     kFashionSlice},
     {"supervised_logistic", kLabelled, false, {"filters.png"}, kLabelledSlice},
     {"supervised_mlp",
      {"data.set=fashion_mnist", "model.hidden=4"},
      false,
      {"filters.png"},
      kLabelledSlice},
+    {"supervised_softmax_ufldl", kFashion, false, {"filters.png"}, kFashionSlice},
+    {"supervised_tangent",
+     shapes({{"W", "[784, 4]"}, {"b", "[4]"}, {"V", "[4, 10]"}}, kFashion),
+     true,
+     {"filters.png"},
+     with(kFashion, stages_slice(2))},
+    {"transforming_digits", shapes({{"R", "[784, 300]"}}, kFashion), false, kImages, kFashionSlice},
     {"variational", shapes({{"W", "[784, 4]"},
                             {"b", "[4]"},
                             {"M", "[4, 2]"},
@@ -139,6 +269,8 @@ const std::vector<Shipped> kShipped = {
                             {"U", "[4, 784]"}})},
     {"weight_decay", kShort},
 };
+
+const std::vector<std::string> kParts = {"train", "valid", "test"};
 
 std::string path_of(const Shipped& shipped) { return kFolder / (shipped.name + ".json"); }
 
@@ -227,12 +359,14 @@ TEST_SUITE("slow") {
       std::map<std::string, std::vector<double>> costs;
       for (std::string text; std::getline(metrics, text);) {
         const Json line = Json::parse(text);
-        costs[line.value("stage", "")].push_back(line["train/cost"]);
+        const auto of = std::ranges::find_if(
+            kParts, [&](const std::string& part) { return line.contains(part + "/cost"); });
+        costs[line.value("stage", "")].push_back(line[*of + "/cost"]);
       }
       for (const auto& of_stage : costs) {
         CAPTURE(of_stage.first);
-        REQUIRE(of_stage.second.size() == 2);
-        CHECK(of_stage.second[1] < of_stage.second[0]);
+        REQUIRE(of_stage.second.size() >= 2);
+        if (shipped.falls) CHECK(of_stage.second.back() < of_stage.second[0]);
       }
     }
   }
