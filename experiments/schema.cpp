@@ -452,6 +452,8 @@ nlohmann::ordered_json spec_schema() {
   properties["seed"] = seed();
   properties["seeds"] = list_of(seed(), "a run with each of these seeds instead of `seed`");
   properties["seeds"]["uniqueItems"] = true;
+  properties["papers"] =
+      boolean("a row of the table of published numbers, and long; default false");
   properties["memory_limit_gb"] = number(
       "the most memory that intermediates of a plan take, in GiB; default 8. Large ones, such "
       "as Jacobians, are computed in parts so that they fit, or refused",

@@ -160,6 +160,7 @@ Spec read_spec(const std::filesystem::path& folder, Problems& problems) {
   spec.name = read_name(fields);
   spec.seed = fields.get<std::uint64_t>("seed", spec.seed);
   spec.seeds = fields.list<std::uint64_t>("seeds");
+  spec.papers = fields.get("papers", spec.papers);
   for (std::size_t i = 0; i < spec.seeds.size(); ++i)
     if (std::find(spec.seeds.begin(), spec.seeds.begin() + static_cast<std::ptrdiff_t>(i),
                   spec.seeds[i]) != spec.seeds.begin() + static_cast<std::ptrdiff_t>(i))
@@ -191,6 +192,7 @@ nlohmann::ordered_json spec_json(const Spec& spec) {
   Json json{{"name", spec.name},
             {"seed", spec.seed},
             {"memory_limit_gb", static_cast<double>(spec.memory_limit) / (1 << 30)}};
+  if (spec.papers) json["papers"] = true;
   if (spec.data) json["data"] = data_json(*spec.data);
   json["model"] = model_json(spec);
   if (!spec.model.functions.empty()) {

@@ -58,7 +58,8 @@ struct StageSpec {
 struct Spec {
   std::string name;
   std::uint64_t seed = 1;
-  std::vector<std::uint64_t> seeds;                   // a run with each of them; empty: with `seed`
+  std::vector<std::uint64_t> seeds;  // a run with each of them; empty: with `seed`
+  bool papers = false;               // a row of the table of published numbers: long
   std::int64_t memory_limit = std::int64_t{8} << 30;  // bytes of a plan
   std::optional<DataSpec> data;
   std::map<std::string, InputSpec> inputs;
