@@ -190,7 +190,15 @@ std::optional<Sum> with_formed_factor(Tape& tape, const Split& s, double formed_
         }))
       open.push_back(l);
   std::vector<std::int64_t> sizes;
-  for (const Label l : open) sizes.push_back(labels.size(l));
+  double elements = 1;
+  for (const Label l : open) {
+    sizes.push_back(labels.size(l));
+    elements *= static_cast<double>(labels.size(l));
+  }
+  // Rests that share little have many open indices: such a factor is no tensor.
+  if (elements > static_cast<double>(Shape::kMaxElements) ||
+      open.size() > static_cast<std::size_t>(Shape::kMaxRank))
+    return std::nullopt;
   const Shape shape(sizes);
 
   Sum result;

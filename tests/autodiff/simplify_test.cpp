@@ -112,6 +112,22 @@ TEST_CASE("simplified: sums over identity matrices count their ones") {
     CHECK(static_cast<double>(evaluate<Quad>(simplified(e))[0]) == value);
 }
 
+TEST_CASE("simplified: sums whose terms share little are not formed beyond what a tensor holds") {
+  Tape tape;
+  const Expr x = tape.input("x", {2, 784});
+  Expr h = x;
+  std::vector<Expr> parameters;
+  const std::vector<std::int64_t> widths = {784, 200, 200, 10};
+  for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
+    parameters.push_back(tape.input("W" + std::to_string(layer), {widths[layer], widths[layer + 1]},
+                                    InputKind::kParameter));
+    h = matmul(layer == 0 ? h : tanh(h), parameters.back());
+  }
+  const Expr cost = mean(sqnorm(jacobian(h, x)));
+  for (const Expr& slope : gradient(cost, parameters))
+    CHECK(simplified(sum(square(slope))).shape().rank() == 0);
+}
+
 TEST_CASE("simplified: what has no structure is left as it is") {
   Net net;
   const Expr h = sigmoid(matmul(net.x, net.weights(6, 4)));
