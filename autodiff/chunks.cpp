@@ -9,6 +9,7 @@
 #include "autodiff/chunk_region.hpp"
 #include "autodiff/error.hpp"
 #include "autodiff/ops.hpp"
+#include "autodiff/work.hpp"
 
 namespace jacquard {
 namespace {
@@ -177,6 +178,13 @@ double most_alive(const SizedGraph& graph) {
   return most_alive(graph.tape, order, graph.bytes, graph.graph.roots);
 }
 
+double work(const Graph& graph) {
+  double total = 0;
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.tape->size()); ++id)
+    total += flops(*graph.tape, id);
+  return total;
+}
+
 // The best region around a seed. What can be no seed itself is marked in `tried`: what is in the
 // region already, and what has the seed's shape and is needed whole whichever axis is taken.
 std::optional<Region> best_region(const SizedGraph& graph, NodeId seed, std::vector<bool>& tried) {
@@ -219,7 +227,8 @@ std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOption
     verify(*result.tape);
     // Sums are there twice while they are added: not worth it where little else is large.
     const double before = most_alive(sized), after = most_alive(SizedGraph(result, options));
-    if (after <= before + sized.target) return result;
+    if (after <= before + sized.target && work(result) <= options.most_work * work(graph))
+      return result;
   }
   return std::nullopt;
 }

@@ -8,6 +8,8 @@
 // (Op::examples) will do, and the one with the least to copy is taken.
 #pragma once
 
+#include <limits>
+
 #include "autodiff/passes.hpp"
 
 namespace jacquard {
@@ -17,6 +19,9 @@ struct ChunkOptions {
   // below it are left alone. 0 or less: no chunks at all.
   std::int64_t bytes = 0;
   std::int64_t bytes_per_number = 4;
+  // What is computed a second time must not make the work of the whole larger than this many times
+  // itself.
+  double most_work = std::numeric_limits<double>::infinity();
 };
 
 // The same roots up to rounding, in an order of nodes that is to be kept. Draws, and every other

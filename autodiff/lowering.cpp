@@ -46,6 +46,7 @@ Expr in_order(Expr x, const std::string& from, const std::string& whole) {
 struct Contraction {
   Subscripts s;
   std::vector<Expr> operands;
+  std::vector<int> readers = {};  // of each operand; where there are many, they share its copies
 
   std::int64_t size(char index) const {
     for (std::size_t k = 0; k < operands.size(); ++k)
@@ -101,7 +102,7 @@ struct Contraction {
   std::int64_t moved(const std::string& all) const {
     std::int64_t moved = 0;
     for (std::size_t k = 0; k < operands.size(); ++k)
-      if (!is_subsequence(s.inputs[k], all)) moved += operands[k].shape().size();
+      if (!is_subsequence(s.inputs[k], all)) moved += operands[k].shape().size() / readers[k];
     if (!is_subsequence(s.output, all)) moved += count(s.output);
     return moved;
   }
@@ -131,9 +132,10 @@ struct Contraction {
   }
 };
 
-Expr spread(const Node& node, const std::vector<Expr>& in) {
+Expr spread(const Node& node, const std::vector<Expr>& in, const std::vector<int>& readers) {
   if (in.size() > 2) return {};
   Contraction c{Subscripts::parse(node.attributes.text("subscripts")), in};
+  for (const NodeId i : node.inputs) c.readers.push_back(readers[static_cast<std::size_t>(i)]);
   if (in.size() == 2 && c.is_matrix_product()) return {};
   if (std::ranges::any_of(c.s.inputs, repeats)) return {};
   c.sum_private();
@@ -430,9 +432,10 @@ Graph accumulated(const Graph& graph) {
 Graph in_single_additions(const Graph& graph) { return SingleAdditions(graph).run(graph.roots); }
 
 Graph spread_contractions(const Graph& graph) {
+  const std::vector<int> readers = reader_counts(graph);
   return transform(*graph.tape, graph.roots,
-                   [](Tape&, const Node& node, const std::vector<Expr>& in) {
-                     return node.op->name == "contract" ? spread(node, in) : Expr{};
+                   [&](Tape&, const Node& node, const std::vector<Expr>& in) {
+                     return node.op->name == "contract" ? spread(node, in, readers) : Expr{};
                    });
 }
 

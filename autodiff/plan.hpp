@@ -35,7 +35,7 @@ struct PlanOptions {
   std::int64_t memory_limit = std::int64_t{8} << 30;
   std::string limit_name = "the limit";  // what the user raises it by
   // What a larger value is computed in parts of (see chunks.hpp), in bytes; smaller parts are tried
-  // before a plan is refused. 0: no value is taken apart.
+  // where they take no more work, and before a plan is refused. 0: no value is taken apart.
   std::int64_t chunk_bytes = std::int64_t{16} << 20;
   // Names of passes that are left out (see passes.hpp); for tests and for finding a wrong one.
   std::vector<std::string> without_passes = {};

@@ -258,6 +258,22 @@ TEST_CASE("chunks: what needs a sum of the rows again is a second stage with row
   CHECK(to_text(*graph.tape).find("stage=1") != std::string::npos);
 }
 
+TEST_CASE("chunks: none where too much would be computed a second time") {
+  Tape tape;
+  const Expr x = tape.input("x", {16, 50}), w = tape.input("w", {50, 50});
+  const auto chunks_of = [&](Expr e, double most_work) {
+    const Graph before = prepare(tape, std::vector<Expr>{e});
+    const Graph after =
+        in_chunks(before, {.bytes = 2 * 2 * 50 * 8, .bytes_per_number = 8, .most_work = most_work});
+    return to_text(*after.tape) != to_text(*before.tape);
+  };
+  // The rows are needed again once their sum is known: a second product, and half as much work.
+  const Expr rows = exp(matmul(x, w)), again = sum(square(rows - sum(rows, {0}, true)));
+  CHECK(chunks_of(again, 2.5));
+  CHECK_FALSE(chunks_of(again, 1.5));
+  CHECK(chunks_of(sum(square(rows)), 1.02));
+}
+
 TEST_CASE("chunks: small values between large ones need no stage") {
   Tape tape;
   const Expr x = tape.input("x", {64, 50}), scale = log(sum(exp(x), {1}, true));
