@@ -21,10 +21,10 @@ enum class Fusion { kNone, kFull };
 // The groups in the order in which they run. `ready` marks nodes whose values are there before a
 // run (inputs, constants); reshapes are views of what they reshape and in no group.
 //
-// A node joins a group of its shape that computes an operand which nobody else needs from memory, or
-// the last group of all, if all other operands are there before that group runs or can be computed
-// in it as well; among several, the one in which it needs least from memory. What is cheap is
-// computed again in the group that reads it where this moves less memory than keeping it.
+// A node joins a group of its shape that computes an operand which nobody else needs from memory,
+// or the last group of all, if all other operands are there before that group runs or can be
+// computed in it as well; among several, the one in which it needs least from memory. What is cheap
+// is computed again in the group that reads it where this moves less memory than keeping it.
 std::vector<InstructionGroup> instruction_groups(const Graph& graph, const std::vector<bool>& ready,
                                                  Fusion fusion);
 

@@ -43,13 +43,11 @@ void baseline(T* out, const T* a, const T* b, const T* c, std::int64_t count) {
   body<F, Arity, Numbers>(out, a, b, c, count);
 }
 template <class F, int Arity, int Numbers, class T>
-JACQUARD_TARGET_AVX2 void avx2(T* out, const T* a, const T* b, const T* c,
-                                                std::int64_t count) {
+JACQUARD_TARGET_AVX2 void avx2(T* out, const T* a, const T* b, const T* c, std::int64_t count) {
   body<F, Arity, Numbers>(out, a, b, c, count);
 }
 template <class F, int Arity, int Numbers, class T>
-JACQUARD_TARGET_AVX512 void avx512(T* out, const T* a, const T* b, const T* c,
-                                                    std::int64_t count) {
+JACQUARD_TARGET_AVX512 void avx512(T* out, const T* a, const T* b, const T* c, std::int64_t count) {
   body<F, Arity, Numbers>(out, a, b, c, count);
 }
 
