@@ -215,6 +215,10 @@ std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOption
     if (sized.too_large(id) && !sized.tape.node(id).inputs.empty()) seeds.push_back(id);
   std::ranges::stable_sort(seeds, std::greater{},
                            [&](NodeId id) { return sized.bytes[index(id)]; });
+  if (seeds.empty()) return std::nullopt;
+  // Sums are there twice while they are added: not worth it where little else is large.
+  const double most_bytes = most_alive(sized) + sized.target;
+  const double most_work = options.most_work * work(graph);
   std::vector<bool> tried(graph.tape->size(), false);
   for (const NodeId seed : seeds) {
     if (tried[index(seed)]) continue;
@@ -225,9 +229,7 @@ std::optional<Graph> next_region_in_chunks(const Graph& graph, const ChunkOption
     const Graph written = Writer(graph, *region).write();
     Graph result = live_part(*written.tape, written.roots);
     verify(*result.tape);
-    // Sums are there twice while they are added: not worth it where little else is large.
-    const double before = most_alive(sized), after = most_alive(SizedGraph(result, options));
-    if (after <= before + sized.target && work(result) <= options.most_work * work(graph))
+    if (most_alive(SizedGraph(result, options)) <= most_bytes && work(result) <= most_work)
       return result;
   }
   return std::nullopt;

@@ -13,6 +13,12 @@
 namespace jacquard {
 namespace {
 
+std::vector<Expr> inputs_of(const Node& node, std::span<const Expr> copied) {
+  std::vector<Expr> in;
+  for (const NodeId i : node.inputs) in.push_back(copied[static_cast<std::size_t>(i)]);
+  return in;
+}
+
 // ---------------------------------------------------------------- contractions in pairs
 struct Factors {
   std::vector<std::string> labels;
@@ -145,40 +151,40 @@ bool is_inverse(const std::vector<std::int64_t>& a, const std::vector<std::int64
 // transpose(f(transpose(x), contraction)) -> f(x, contraction'), for an elementwise f whose
 // operands are all numbers, transposes or contractions that nobody else reads; an empty Expr where
 // one is something else.
-Expr turned(Tape& to, const Node& transposition, Expr elementwise, const Node& was,
-            const std::vector<int>& readers) {
-  const auto& axes = transposition.attributes.integers("axes");
-  const Node node = to.node(elementwise);
+Expr turned(Tape& to, const Node& f, const std::vector<std::int64_t>& axes,
+            const std::vector<int>& readers, std::span<const Expr> copied) {
   std::vector<Expr> operands;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    const Expr in = to.expr(node.inputs[i]);
+  for (const NodeId input : f.inputs) {
+    const Expr in = copied[static_cast<std::size_t>(input)];
     if (in.shape().rank() == 0) {
       operands.push_back(in);
     } else if (in.op().name == "transpose" &&
                is_inverse(to.node(in).attributes.integers("axes"), axes)) {
       operands.push_back(to.expr(to.node(in).inputs[0]));
-    } else if (in.op().name == "contract" && in.shape() == node.shape &&
-               readers[static_cast<std::size_t>(was.inputs[i])] == 1) {
+    } else if (in.op().name == "contract" && in.shape() == f.shape &&
+               readers[static_cast<std::size_t>(input)] == 1) {
       operands.push_back(with_axes(to, in, axes));
     } else {
       return {};
     }
   }
-  return to.append(*node.op, operands, node.attributes);
+  return to.append(*f.op, operands, f.attributes);
 }
 
 Graph absorb_transposes(const Graph& graph) {
+  const Tape& tape = *graph.tape;
   const std::vector<int> readers = reader_counts(graph);
-  return transform(
-      *graph.tape, graph.roots, [&](Tape& to, const Node& node, const std::vector<Expr>& in) {
-        if (node.op->name == "contract") return without_transposes(to, node, in);
-        if (node.op->name != "transpose" || readers[static_cast<std::size_t>(node.inputs[0])] > 1)
-          return Expr{};
-        if (in[0].op().elementwise)
-          return turned(to, node, in[0], graph.tape->node(node.inputs[0]), readers);
-        if (in[0].op().name != "contract") return Expr{};
-        return with_axes(to, in[0], node.attributes.integers("axes"));
-      });
+  return transform_nodes(tape, graph.roots, [&](Tape& to, NodeId id, std::span<const Expr> copied) {
+    const Node& node = tape.node(id);
+    if (node.op->name == "contract") return without_transposes(to, node, inputs_of(node, copied));
+    if (node.op->name != "transpose" || readers[static_cast<std::size_t>(node.inputs[0])] > 1)
+      return Expr{};
+    const auto& axes = node.attributes.integers("axes");
+    const Node& source = tape.node(node.inputs[0]);
+    if (source.op->elementwise) return turned(to, source, axes, readers, copied);
+    const Expr in = copied[static_cast<std::size_t>(node.inputs[0])];
+    return in.op().name == "contract" ? with_axes(to, in, axes) : Expr{};
+  });
 }
 
 // ---------------------------------------------------------------- numbers times contractions
@@ -202,12 +208,6 @@ Graph move_scales(const Graph& graph) {
         operands[small] = number * operands[small];
         return to.append(*source.op, operands, source.attributes);
       });
-}
-
-std::vector<Expr> inputs_of(const Node& node, std::span<const Expr> copied) {
-  std::vector<Expr> in;
-  for (const NodeId i : node.inputs) in.push_back(copied[static_cast<std::size_t>(i)]);
-  return in;
 }
 
 // ---------------------------------------------------------------- products of factors

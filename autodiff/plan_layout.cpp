@@ -91,8 +91,7 @@ void PlanLayout<T>::lay_out(const Graph& prepared, std::int64_t chunk_bytes) {
   // What fits into a processor's caches is done sooner: there, smaller chunks that cost nothing.
   constexpr std::int64_t kCached = std::int64_t{4} << 20;
   constexpr double kNoMoreWork = 1.02;
-  graph_ = live_part(*prepared.tape, prepared.roots);
-  if (chunk_bytes > kCached) graph_ = in_chunks(graph_, {kCached, bytes_of<T>(1), kNoMoreWork});
+  graph_ = in_chunks(prepared, {std::min(kCached, chunk_bytes), bytes_of<T>(1), kNoMoreWork});
   graph_ = in_chunks(graph_, {chunk_bytes, bytes_of<T>(1)});
   if (does(kAccumulation)) graph_ = stacked(accumulated(graph_));
   graph_ = in_single_additions(graph_);

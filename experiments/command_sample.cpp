@@ -1,9 +1,8 @@
 #include <algorithm>
-#include <numeric>
 #include <ostream>
 
 #include "autodiff/error.hpp"
-#include "experiments/batches.hpp"
+#include "experiments/bound_plan.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/data/preparation.hpp"
 #include "experiments/encoding.hpp"
@@ -41,44 +40,35 @@ class Sampler {
 
   void update(std::int64_t times) {
     if (times == 0) return;
-    Ready ready(*this, {{}, recording_.model->state_updates(), {}});
-    for (std::int64_t i = 0; i < times; ++i) ready.plan.run(seed_, next_step_++);
+    BoundPlan bound(recording_, {{}, recording_.model->state_updates(), {}}, spec_, run_.epoch(),
+                    run_.values(), pool_);
+    read_data(bound);
+    for (std::int64_t i = 0; i < times; ++i) bound.plan.run(seed_, next_step_++);
   }
 
   Tensor<float> value(const std::string& text) {
     const Expr e = recording_.model->expression(text, "sample");
     if (e.shape().rank() == 0)
       throw SpecError(cat("sample: '", text, "' is one number; samples have rows"));
-    Ready ready(*this, {{e}, {}, {}});
-    ready.plan.run(seed_, next_step_++);
-    const std::span<const float> out = ready.plan.output(0);
+    BoundPlan bound(recording_, {{e}, {}, {}}, spec_, run_.epoch(), run_.values(), pool_);
+    read_data(bound);
+    bound.plan.run(seed_, next_step_++);
+    const std::span<const float> out = bound.plan.output(0);
     return {e.shape(), {out.begin(), out.end()}};
   }
 
  private:
-  // A plan with everything bound that it reads; of the data, the first examples of the training
-  // part.
-  struct Ready {
-    Plan<float> plan;
-    std::optional<BatchFeeder> feeder;
-
-    Ready(Sampler& s, const Program& program)
-        : plan(*s.recording_.tape, program, s.pool_, plan_options(s.spec_)) {
-      s.run_.values().bind_to(plan);
-      plan.bind_constant("epoch", std::span<const float>(&s.epoch_, 1));
-      plan.bind_constant("step", std::span<const float>(&s.step_, 1));
-      if (std::ranges::none_of(s.inputs_, [&](const auto& i) { return plan.has_input(i.first); }))
-        return;
-      const DataSet& train = s.run_.set("train");
-      if (train.count() < s.batch_)
-        throw SpecError(cat("sample: the batch of ", s.batch_, " is larger than the ",
-                            train.count(), " training examples"));
-      feeder.emplace(train, s.batch_, plan);
-      std::vector<std::int64_t> rows(static_cast<std::size_t>(s.batch_));
-      std::iota(rows.begin(), rows.end(), 0);
-      feeder->gather(rows);
-    }
-  };
+  // Of the data, it reads the first examples of the training part.
+  void read_data(BoundPlan& bound) {
+    if (std::ranges::none_of(inputs_, [&](const auto& i) { return bound.plan.has_input(i.first); }))
+      return;
+    const DataSet& train = run_.set("train");
+    if (train.count() < batch_)
+      throw SpecError(cat("sample: the batch of ", batch_, " is larger than the ", train.count(),
+                          " training examples"));
+    bound.read_from(train, batch_);
+    bound.gather(0);
+  }
 
   FinishedRun& run_;
   Spec spec_;
@@ -88,7 +78,6 @@ class Sampler {
   std::map<std::string, Shape> inputs_;
   Recording recording_;
   std::uint64_t next_step_ = kFirstMonitorStep;
-  float epoch_ = static_cast<float>(run_.epoch()), step_ = 0;
 };
 
 // What the samples show as before the preparation of the data, and the size of their image; nothing

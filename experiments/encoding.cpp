@@ -1,10 +1,9 @@
 #include "experiments/encoding.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "autodiff/error.hpp"
-#include "experiments/batches.hpp"
+#include "experiments/bound_plan.hpp"
 #include "experiments/recording.hpp"
 
 namespace jacquard::experiments {
@@ -15,7 +14,6 @@ std::map<std::string, Tensor<float>> computed_for_each(
     std::int64_t epoch, Values& values, ThreadPool& pool, Problems& problems) {
   constexpr std::int64_t kBatch = 500;
   std::map<std::string, Tensor<float>> result;
-  const float epoch_number = static_cast<float>(epoch), step = 0;
   std::uint64_t batch_number = kFirstMonitorStep;
   const Spec model = model_alone(spec);
   const auto part = [&](std::int64_t first, std::int64_t count, std::int64_t batch) {
@@ -30,24 +28,19 @@ std::map<std::string, Tensor<float>> computed_for_each(
                             "; its first axis must be the batch of ", batch));
       program.outputs.push_back(e);
     }
-    Plan<float> plan(*recording.tape, program, pool, plan_options(spec));
+    BoundPlan bound(recording, program, spec, epoch, values, pool);
     for (const auto& input : inputs)
-      if (plan.has_input(input.first) && !data.arrays.contains(input.first))
+      if (bound.plan.has_input(input.first) && !data.arrays.contains(input.first))
         throw SpecError(cat(where, ": input '", input.first, "' is not in the data set"));
-    values.bind_to(plan);
-    plan.bind_constant("epoch", std::span<const float>(&epoch_number, 1));
-    plan.bind_constant("step", std::span<const float>(&step, 1));
-    BatchFeeder feeder(data, batch, plan);
-    std::vector<std::int64_t> rows(static_cast<std::size_t>(batch));
+    bound.read_from(data, batch);
     for (std::int64_t at = first; at < first + count; at += batch) {
-      std::iota(rows.begin(), rows.end(), at);
-      feeder.gather(rows);
-      plan.run(spec.seed, batch_number++);
+      bound.gather(at);
+      bound.plan.run(spec.seed, batch_number++);
       for (std::size_t i = 0; i < texts.size(); ++i) {
         std::vector<std::int64_t> sizes = program.outputs[i].shape().sizes();
         sizes[0] = data.count();
         const auto [entry, added] = result.try_emplace(texts[i].first, Shape(sizes));
-        const std::span<const float> out = plan.output(i);
+        const std::span<const float> out = bound.plan.output(i);
         const std::int64_t row = static_cast<std::int64_t>(out.size()) / batch;
         std::ranges::copy(out, entry->second.data.begin() + at * row);
       }

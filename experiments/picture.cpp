@@ -132,6 +132,14 @@ std::vector<double> symmetric_levels(const std::vector<double>& weights) {
   return levels;
 }
 
+// Levels of one example of [examples, inputs], 0 black and 1 white.
+std::vector<double> image_levels(const Tensor<float>& images, std::int64_t example) {
+  const auto first = images.data.begin() + example * images.shape[1];
+  std::vector<double> levels(first, first + images.shape[1]);
+  for (double& level : levels) level *= 255;
+  return levels;
+}
+
 void check_matrix(const char* where, const char* what, const Tensor<float>& matrix,
                   const char* axes) {
   if (matrix.shape.rank() != 2 || matrix.size() == 0)
@@ -173,12 +181,8 @@ Picture image_grid(const Tensor<float>& images, const Shape& image, int count) {
   const std::int64_t tiles = std::min({images.shape[0], std::int64_t{count}, most_tiles(tile)});
   const std::int64_t columns = square_side(tiles);
   Grid grid((tiles + columns - 1) / columns, columns, tile, kImageGap);
-  std::vector<double> levels(static_cast<std::size_t>(inputs));
-  for (std::int64_t example = 0; example < tiles; ++example) {
-    for (std::int64_t i = 0; i < inputs; ++i)
-      levels[static_cast<std::size_t>(i)] = 255.0 * images[example * inputs + i];
-    grid.draw(example / columns, example % columns, levels);
-  }
+  for (std::int64_t example = 0; example < tiles; ++example)
+    grid.draw(example / columns, example % columns, image_levels(images, example));
   return std::move(grid).picture();
 }
 
@@ -201,14 +205,9 @@ Picture reconstruction_grid(const Tensor<float>& originals, const Tensor<float>*
   const std::int64_t columns = std::min({originals.shape[0], std::int64_t{count},
                                          std::max<std::int64_t>(most_tiles(tile) / row_count, 1)});
   Grid grid(row_count, columns, tile, kImageGap);
-  std::vector<double> levels(static_cast<std::size_t>(inputs));
   for (std::int64_t row = 0; row < row_count; ++row)
-    for (std::int64_t example = 0; example < columns; ++example) {
-      const Tensor<float>& source = *rows[static_cast<std::size_t>(row)];
-      for (std::int64_t i = 0; i < inputs; ++i)
-        levels[static_cast<std::size_t>(i)] = 255.0 * source[example * inputs + i];
-      grid.draw(row, example, levels);
-    }
+    for (std::int64_t example = 0; example < columns; ++example)
+      grid.draw(row, example, image_levels(*rows[static_cast<std::size_t>(row)], example));
   return std::move(grid).picture();
 }
 

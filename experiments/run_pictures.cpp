@@ -1,10 +1,9 @@
 #include "experiments/run_pictures.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "autodiff/error.hpp"
-#include "experiments/batches.hpp"
+#include "experiments/bound_plan.hpp"
 #include "experiments/curves.hpp"
 #include "experiments/data/preparation.hpp"
 #include "experiments/picture.hpp"
@@ -86,18 +85,12 @@ std::optional<RunPictures::Reconstructed> RunPictures::reconstruct(const DataSet
   if (!recording.reconstruction) return std::nullopt;
   Program program{{recording.reconstruction}, {}, {}};
   if (recording.corrupted) program.outputs.push_back(recording.corrupted);
-  Plan<float> plan(*recording.tape, program, pool, plan_options(spec));
+  BoundPlan bound(recording, program, spec, spec.train ? spec.train->epochs : 0, values, pool);
   for (const auto& input : inputs)
-    if (plan.has_input(input.first) && !set.arrays.contains(input.first)) return std::nullopt;
-  values.bind_to(plan);
-  const float epoch = static_cast<float>(spec.train ? spec.train->epochs : 0), step = 0;
-  plan.bind_constant("epoch", std::span<const float>(&epoch, 1));
-  plan.bind_constant("step", std::span<const float>(&step, 1));
-  BatchFeeder feeder(set, count, plan);
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
-  std::iota(rows.begin(), rows.end(), 0);
-  feeder.gather(rows);
-  plan.run(spec.seed, kPictureStep);
+    if (bound.plan.has_input(input.first) && !set.arrays.contains(input.first)) return std::nullopt;
+  bound.read_from(set, count);
+  bound.gather(0);
+  bound.plan.run(spec.seed, kPictureStep);
   const Shape shape{count, inputs.at("x")[0]};
   const auto tensor = [&](std::span<const float> v) {
     return Tensor<float>(shape, std::vector<float>(v.begin(), v.end()));
@@ -105,8 +98,8 @@ std::optional<RunPictures::Reconstructed> RunPictures::reconstruct(const DataSet
   Reconstructed result;
   result.originals = tensor(std::span<const float>(set.arrays.at("x").data.data(),
                                                    static_cast<std::size_t>(shape.size())));
-  result.reconstructions = tensor(plan.output(0));
-  if (recording.corrupted) result.corrupted = tensor(plan.output(1));
+  result.reconstructions = tensor(bound.plan.output(0));
+  if (recording.corrupted) result.corrupted = tensor(bound.plan.output(1));
   return result;
 }
 

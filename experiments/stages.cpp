@@ -13,20 +13,22 @@ namespace {
 std::map<std::string, Shape> cached_shapes(const Spec& stage, const std::vector<std::string>& names,
                                            const std::string& pointer, Problems& problems) {
   constexpr std::int64_t kBatch = 3;
-  std::map<std::string, Shape> shapes;
-  const Recording recording = record(model_alone(stage), example_shapes(stage), kBatch, problems);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string where = cat(pointer, "/cached/", i);
-    if (std::ranges::none_of(stage.model.define,
-                             [&](const auto& d) { return d.first == names[i]; })) {
-      problems.add(where, cat("there is no definition '", names[i], "'"),
+  const auto where = [&](std::size_t i) { return cat(pointer, "/cached/", i); };
+  std::vector<std::pair<std::string, std::string>> texts;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (std::ranges::any_of(stage.model.define, [&](const auto& d) { return d.first == names[i]; }))
+      texts.emplace_back(where(i), names[i]);
+    else
+      problems.add(where(i), cat("there is no definition '", names[i], "'"),
                    "name one of the model's definitions");
-      continue;
-    }
-    if (!problems.empty()) continue;  // what a definition says may be wrong
-    const Shape shape = recording.model->expression(names[i], where).shape();
+  const std::vector<Shape> recorded =
+      recorded_shapes(model_alone(stage), example_shapes(stage), kBatch, texts, problems);
+  std::map<std::string, Shape> shapes;
+  if (!problems.empty()) return shapes;  // what a definition says may be wrong
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const Shape& shape = recorded[i];
     if (shape.rank() == 0 || shape[0] != kBatch) {
-      problems.add(where, cat("'", names[i], "' has not one value for each example"),
+      problems.add(where(i), cat("'", names[i], "' has not one value for each example"),
                    "cache definitions whose first axis is the batch");
       continue;
     }

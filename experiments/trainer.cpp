@@ -464,7 +464,7 @@ class Training {
     const std::vector<Metrics> epochs = metrics_.of_stage(stage_name());
     if (const auto best = static_cast<std::size_t>(state_.best_epoch); best < epochs.size())
       put("best", epochs[best]);
-    if (!evaluated_.empty()) put("evaluations", evaluated_);
+    put("evaluations", evaluated_);
     folder_->write("summary.json", summary.dump(2) + "\n");
   }
 

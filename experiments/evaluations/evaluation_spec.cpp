@@ -27,12 +27,10 @@ EvaluationSpec read_evaluation(const Item& item) {
   if (const Item set = fields.item("set"); set.present())
     evaluation.set = set.as_choice(split_names(), "");
   read_options(fields, evaluation_kinds(), evaluation.choice);
-  for (const nn::Kind& kind : evaluation_kinds())
-    for (const nn::Option& option : kind.options)
-      if (kind.name == evaluation.choice.kind && option.fallback)
-        evaluation.choice.options.emplace(option.name, *option.fallback);
-  if (const auto& given = evaluation.choice.options;
-      given.contains("from") && given.at("from") >= given.at("to"))
+  const auto number = [&](const char* name) {
+    return nn::option(evaluation_kinds(), evaluation.choice, name);
+  };
+  if (evaluation.choice.kind == "contraction_curve" && number("from") >= number("to"))
     item.problem("'from' is not below 'to'", "give the smallest radius first");
   fields.done();
   return evaluation;
@@ -79,6 +77,9 @@ std::vector<EvaluationSpec> read_evaluations(Fields fields,
         std::string::npos)
       item.problem("the name of an evaluation is part of the names of files",
                    "use letters, digits, '-' and '_'");
+    if (item.name() == "curves" || item.name() == "field")
+      item.problem(cat("every run has a picture '", item.name(), "' already"),
+                   "choose another name");
     evaluations.push_back(read_evaluation(item));
     pointers["evaluate/" + item.name()] =
         item.is_object() ? item.pointer() + "/of" : item.pointer();

@@ -6,6 +6,7 @@
 
 #include "autodiff/error.hpp"
 #include "autodiff/products.hpp"
+#include "experiments/data/covariance.hpp"
 #include "experiments/random_stream.hpp"
 
 namespace jacquard::experiments {
@@ -144,21 +145,17 @@ Clusters k_means(const Tensor<float>& x, std::int64_t clusters, std::int64_t res
                         " examples; there must be at least as many examples"));
   RandomStream stream(seed, "k_means");
   // Distances are differences of squares: what all points share is taken out before.
+  const Tensor<double> mean = mean_of(x);
   Tensor<float> centred = x;
-  std::vector<float> mean(static_cast<std::size_t>(x.shape[1]));
-  for (std::int64_t j = 0; j < x.shape[1]; ++j) {
-    double sum = 0;
-    for (std::int64_t i = 0; i < x.shape[0]; ++i) sum += static_cast<double>(x[i * x.shape[1] + j]);
-    mean[static_cast<std::size_t>(j)] = static_cast<float>(sum / static_cast<double>(x.shape[0]));
-  }
   for (std::int64_t i = 0; i < x.size(); ++i)
-    centred[i] -= mean[static_cast<std::size_t>(i % x.shape[1])];
+    centred[i] = static_cast<float>(static_cast<double>(x[i]) - mean[i % x.shape[1]]);
   Rounds rounds(centred, clusters, pool);
   Clusters best = rounds.run(stream);
   for (std::int64_t r = 1; r < restarts; ++r)
     if (Clusters again = rounds.run(stream); again.inertia < best.inertia) best = std::move(again);
   for (std::int64_t i = 0; i < best.centres.size(); ++i)
-    best.centres[i] += mean[static_cast<std::size_t>(i % x.shape[1])];
+    best.centres[i] =
+        static_cast<float>(static_cast<double>(best.centres[i]) + mean[i % x.shape[1]]);
   return best;
 }
 

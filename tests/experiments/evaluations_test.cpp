@@ -273,5 +273,6 @@ TEST_CASE("evaluations: mistakes are told before anything is trained") {
   has(mistake("evaluate.map.kind=map"), "unknown kind 'map'");
   has(mistake("evaluate.map.set=dev"), "unknown set 'dev'");
   has(mistake("evaluate.clusters.clusters=31"), "the test part of the data has 30 examples");
+  has(mistake("evaluate={\"curves\": \"norm(x)\"}"), "every run has a picture 'curves' already");
   has(mistake("evaluate.curve.from=20"), "'from' is not below 'to'");
 }
