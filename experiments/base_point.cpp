@@ -68,13 +68,6 @@ bool is_missing(const std::string& set) {
   return found != sets.end() && found->state.starts_with("missing");
 }
 
-void keep_rows(Tensor<float>& values, std::int64_t rows) {
-  std::vector<std::int64_t> sizes = values.shape.sizes();
-  sizes[0] = rows;
-  values.shape = Shape(std::move(sizes));
-  values.data.resize(static_cast<std::size_t>(values.shape.size()));
-}
-
 // The first examples of the training part, if the data set is there.
 std::optional<DataSet> first_examples(const Spec& spec, std::int64_t examples, Talk& talk) {
   if (!spec.data) return std::nullopt;
@@ -89,7 +82,7 @@ std::optional<DataSet> first_examples(const Spec& spec, std::int64_t examples, T
   DataSet train = load_data(data, spec.seed).train;
   if (train.count() < examples)
     throw UsageError(cat("--examples ", examples, ": the training part has only ", train.count()));
-  for (auto& entry : train.arrays) keep_rows(entry.second, examples);
+  for (auto& entry : train.arrays) entry.second = entry.second.beginning(examples);
   return train;
 }
 
@@ -105,7 +98,7 @@ BasePoint base_point(const Spec& spec, const std::map<std::string, Shape>& examp
   for (const auto& [name, example] : example_shapes) {
     const Shape shape = batch_of(examples, example);
     if (data && data->arrays.contains(name))
-      point.values[name] = cast<double>(data->arrays.at(name));
+      point.values[name] = cast<double>(data->arrays.at(name).values());
     else
       point.values[name] = random_input(spec, name, shape, seed);
   }

@@ -1,15 +1,12 @@
 #include "experiments/batches.hpp"
 
-#include <algorithm>
-
 #include "autodiff/error.hpp"
 
 namespace jacquard::experiments {
 
-std::span<const float> BatchFeeder::add(const std::string& name, const Tensor<float>& array) {
-  const std::int64_t row = array.size() / std::max<std::int64_t>(1, array.shape[0]);
+std::span<const float> BatchFeeder::add(const std::string& name, const ExampleArray& array) {
   arrays_.push_back(
-      {name, &array, row, std::vector<float>(static_cast<std::size_t>(batch_ * row))});
+      {name, &array, std::vector<float>(static_cast<std::size_t>(batch_ * array.row()))});
   return arrays_.back().buffer;
 }
 
@@ -18,16 +15,13 @@ void BatchFeeder::gather(std::span<const std::int64_t> examples) {
     throw InternalError(cat("batch: ", examples.size(), " examples for a batch of ", batch_));
   for (Array& array : arrays_) {
     float* to = array.buffer.data();
-    for (const std::int64_t example : examples) {
-      const float* from = array.source->data.data() + example * array.row;
-      to = std::copy_n(from, array.row, to);
-    }
+    for (const std::int64_t example : examples) to = array.source->copy(example, to);
   }
 }
 
 void BatchFeeder::add_to(Feed<float>& feed) const {
   for (const Array& array : arrays_) {
-    std::vector<std::int64_t> sizes = array.source->shape.sizes();
+    std::vector<std::int64_t> sizes = array.source->shape().sizes();
     sizes[0] = batch_;
     feed.emplace(array.name, Tensor<float>(Shape(std::move(sizes)), array.buffer));
   }

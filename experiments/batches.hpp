@@ -29,12 +29,11 @@ class BatchFeeder {
 
  private:
   // Memory for a batch of the array.
-  std::span<const float> add(const std::string& name, const Tensor<float>& array);
+  std::span<const float> add(const std::string& name, const ExampleArray& array);
 
   struct Array {
     std::string name;
-    const Tensor<float>* source;
-    std::int64_t row;  // numbers of one example
+    const ExampleArray* source;
     std::vector<float> buffer;
   };
   std::int64_t batch_;

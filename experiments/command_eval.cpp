@@ -93,7 +93,7 @@ int compute_command(const ComputeCommand& command, std::ostream& out, Talk& talk
   NamedArrays<float> arrays;
   for (const auto& [each, value] : computed) arrays.push_back({each, value});
   if (const auto labels = set.arrays.find("labels"); labels != set.arrays.end())
-    arrays.push_back({"labels", labels->second});
+    arrays.push_back({"labels", labels->second.values()});
   write_npz(command.out, arrays);
   talk.say(cat(text.second, " of ", set.count(), " examples of ", command.set, ", checkpoint ",
                run.checkpoint(), " of epoch ", run.epoch()));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "autodiff/error.hpp"
 #include "experiments/content_hash.hpp"
@@ -11,7 +10,6 @@
 #include "experiments/data/preparation.hpp"
 #include "experiments/data/user_files.hpp"
 #include "experiments/file.hpp"
-#include "experiments/large_pages.hpp"
 #include "experiments/permutation.hpp"
 
 namespace jacquard::experiments {
@@ -69,29 +67,9 @@ std::int64_t test_count(const DataSpec& spec, std::int64_t count) {
                   : static_cast<std::int64_t>(test);
 }
 
-template <class From>
-Tensor<float> take_rows(const From* rows, const Shape& shape, const Indices& indices,
-                        float divisor) {
-  std::vector<std::int64_t> sizes = shape.sizes();
-  const std::int64_t row =
-      std::accumulate(sizes.begin() + 1, sizes.end(), std::int64_t{1}, std::multiplies<>());
-  sizes[0] = static_cast<std::int64_t>(indices.size());
-  // Written once: a set is hundreds of megabytes.
-  std::vector<float> values;
-  values.reserve(indices.size() * static_cast<std::size_t>(row));
-  prefer_large_pages(values.data(), values.capacity() * sizeof(float));
-  for (const std::int64_t index : indices) {
-    const auto begin = values.insert(values.end(), rows + index * row, rows + (index + 1) * row);
-    if (divisor != 1)
-      std::for_each(begin, values.end(), [divisor](float& value) { value /= divisor; });
-  }
-  return {Shape(std::move(sizes)), std::move(values)};
-}
-
 DataSet take(const DataSet& whole, const Indices& indices) {
   DataSet part{whole.name, {}, whole.image};
-  for (const auto& [name, values] : whole.arrays)
-    part.arrays[name] = take_rows(values.data.data(), values.shape, indices, 1);
+  for (const auto& [name, values] : whole.arrays) part.arrays[name] = values.taken(indices);
   return part;
 }
 
@@ -101,24 +79,30 @@ DataSet take(const DataSet& whole, const Indices& indices) {
   throw SpecError(cat("/data/set: ", in_quotes(name), " is no data set; there are: ", known));
 }
 
-DataSet take(const ImagePart& part, const Indices& indices, const DataSpec& spec) {
-  const std::vector<std::int64_t>& sizes = part.images.sizes;
-  const auto* const pixels = reinterpret_cast<const unsigned char*>(part.images.bytes.data());
-  const auto* const labels = reinterpret_cast<const unsigned char*>(part.labels.bytes.data());
-  DataSet taken{spec.set, {}, {sizes.begin() + 1, sizes.end()}};
-  const std::int64_t features =
-      std::accumulate(sizes.begin() + 1, sizes.end(), std::int64_t{1}, std::multiplies<>());
-  taken.arrays["x"] = take_rows(pixels, {sizes[0], features}, indices, spec.scale ? kWhite : 1);
-  taken.arrays["labels"] = take_rows(labels, {sizes[0]}, indices, 1);
-  return taken;
+ByteValues byte_values(float divisor) {
+  ByteValues values{};
+  for (std::size_t byte = 0; byte < values.size(); ++byte)
+    values[byte] = static_cast<float>(byte) / divisor;
+  return values;
 }
 
-Splits split_images(const ImageParts& parts, const DataSpec& spec, std::uint64_t seed) {
+DataSet data_set(ImagePart part, const DataSpec& spec) {
+  const std::vector<std::int64_t>& sizes = part.images.sizes;
+  std::vector<std::int64_t> image(sizes.begin() + 1, sizes.end());
+  const Shape x{sizes[0], Shape(image).size()}, labels{sizes[0]};
+  DataSet set{spec.set, {}, std::move(image)};
+  set.arrays["x"] = {x, std::move(part.images.bytes), byte_values(spec.scale ? kWhite : 1)};
+  set.arrays["labels"] = {labels, std::move(part.labels.bytes), byte_values(1)};
+  return set;
+}
+
+Splits split_images(ImageParts parts, const DataSpec& spec, std::uint64_t seed) {
   const Order order = split(spec, seed, parts.train.count(), 0);
-  Indices all(static_cast<std::size_t>(parts.test.count()));
-  std::iota(all.begin(), all.end(), 0);
-  return {take(parts.train, order.train, spec), take(parts.train, order.valid, spec),
-          take(parts.test, limited(std::move(all), spec), spec)};
+  const DataSet train = data_set(std::move(parts.train), spec);
+  DataSet test = data_set(std::move(parts.test), spec);
+  for (auto& [name, values] : test.arrays)
+    values = values.beginning(spec.limit.value_or(values.count()));
+  return {take(train, order.train), take(train, order.valid), std::move(test)};
 }
 
 Splits split_whole(const DataSet& whole, const DataSpec& spec, std::uint64_t seed) {
@@ -162,7 +146,7 @@ Unprepared unprepared_inputs(const DataSpec& spec) {
   Unprepared result{{}, whole.image};
   for (const auto& [name, values] : whole.arrays)
     result.inputs[name] =
-        Shape(std::vector<std::int64_t>(values.shape.begin() + 1, values.shape.end()));
+        Shape(std::vector<std::int64_t>(values.shape().begin() + 1, values.shape().end()));
   return result;
 }
 
@@ -199,17 +183,10 @@ std::map<std::string, Shape> data_inputs(const DataSpec& spec) {
 
 std::string data_hash(const DataSet& data) {
   ContentHash hash;
-  const auto add = [&hash](const void* bytes, std::size_t size) { hash.add(bytes, size); };
-  const auto add_sizes = [&add](const std::vector<std::int64_t>& sizes) {
-    const std::uint64_t rank = sizes.size();
-    add(&rank, sizeof rank);
-    add(sizes.data(), sizes.size() * sizeof(std::int64_t));
-  };
-  add_sizes(data.image);
+  hash.add(data.image.data(), data.image.size() * sizeof(std::int64_t));
   for (const auto& [name, values] : data.arrays) {
-    add(name.c_str(), name.size() + 1);
-    add_sizes(values.shape.sizes());
-    add(values.data.data(), values.data.size() * sizeof(float));
+    hash.add(name.c_str(), name.size() + 1);
+    values.add_to(hash);
   }
   return "xxh3:" + hash_text(hash.value());
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "autodiff/tensor.hpp"
+#include "experiments/example_array.hpp"
 #include "nn/choice.hpp"
 
 namespace jacquard::experiments {
@@ -23,12 +24,12 @@ namespace jacquard::experiments {
 // [count, features], "labels" [count] holds whole numbers.
 struct DataSet {
   std::string name;
-  std::map<std::string, Tensor<float>> arrays;
+  std::map<std::string, ExampleArray> arrays;
   std::vector<std::int64_t> image;  // height, width and perhaps channels of x; empty if no images
   // What steps of the preparation took from each example, [count, numbers], in their order.
   std::vector<Tensor<float>> removed = {};
 
-  std::int64_t count() const { return arrays.empty() ? 0 : arrays.begin()->second.shape[0]; }
+  std::int64_t count() const { return arrays.empty() ? 0 : arrays.begin()->second.count(); }
 };
 
 class Preparation;

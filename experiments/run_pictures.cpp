@@ -96,8 +96,7 @@ std::optional<RunPictures::Reconstructed> RunPictures::reconstruct(const DataSet
     return Tensor<float>(shape, std::vector<float>(v.begin(), v.end()));
   };
   Reconstructed result;
-  result.originals = tensor(std::span<const float>(set.arrays.at("x").data.data(),
-                                                   static_cast<std::size_t>(shape.size())));
+  result.originals = set.arrays.at("x").beginning(count).values();
   result.reconstructions = tensor(bound.plan.output(0));
   if (recording.corrupted) result.corrupted = tensor(bound.plan.output(1));
   return result;
@@ -117,8 +116,8 @@ void RunPictures::draw_reconstructions(std::vector<std::filesystem::path>& drawn
 }
 
 void RunPictures::draw_field(std::vector<std::filesystem::path>& drawn) {
-  const Tensor<float>& points = shown().arrays.at("x");
   if (shown().count() == 0) return;
+  const Tensor<float> points = shown().arrays.at("x").values();
   const DataSet grid{shown().name, {{"x", field_grid(points)}}, {}};
   const std::optional<Reconstructed> made = reconstruct(grid, grid.count());
   if (!made) return;

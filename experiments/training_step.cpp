@@ -119,7 +119,7 @@ class WholeStep : public TrainingStep {
     plan_.emplace(*recording_.tape, write, c_.pool, plan_options(c_.spec));
     for (const auto& [name, value] : c_.values.all()) values_[name] = cast<double>(value);
     for (const auto& [name, array] : c_.data.arrays)
-      if (plan_->has_input(name)) values_[name] = cast<double>(array);
+      if (plan_->has_input(name)) values_[name] = cast<double>(array.values());
     for (auto& [name, value] : values_) plan_->bind(name, std::span<double>(value.data));
     plan_->bind_constant("epoch", std::span<const double>(&epoch_, 1));
     plan_->bind_constant("step", std::span<const double>(&step_, 1));

@@ -64,15 +64,16 @@ class AffineStep : public PreparationStep {
   }
 
   void apply(DataSet& data, const std::string&) const override {
-    Tensor<float>& x = data.arrays.at("x");
+    ExampleArray& array = data.arrays.at("x");
+    Tensor<float>& x = array.floats();
     const auto centred = [this](double value, std::int64_t j) { return value - map_.offset[j]; };
     const auto scaled = [this](double value, std::int64_t j) { return value * map_.factors[j]; };
     const auto same = [](double value, std::int64_t) { return value; };
     const std::int64_t n = map_.offset.size(), k = map_.factors.size();
     if (map_.turned_back) {
-      x = mapped(x, forward_.data.data(), n, n, false, centred, same);
+      array = mapped(x, forward_.data.data(), n, n, false, centred, same);
     } else if (map_.vectors) {
-      x = mapped(x, map_.vectors->data.data(), n, k, false, centred, scaled);
+      array = mapped(x, map_.vectors->data.data(), n, k, false, centred, scaled);
       data.image.clear();
     } else {
       for (std::int64_t i = 0; i < x.size(); ++i)
@@ -129,9 +130,8 @@ class AffineStep : public PreparationStep {
 };
 
 const Tensor<float>& examples(const FitContext& context) {
-  const Tensor<float>& x = context.train.arrays.at("x");
-  if (x.shape[0] == 0) throw SpecError(cat(context.where, ": there is no training example"));
-  return x;
+  if (context.x.count() == 0) throw SpecError(cat(context.where, ": there is no training example"));
+  return context.x.floats();
 }
 
 Step fit_scale(const FitContext& context) {
@@ -218,7 +218,7 @@ Step fit_pca(const FitContext& context) {
 }
 
 Step fit_zca(const FitContext& context) {
-  return fit_principal(context, context.train.arrays.at("x").shape[1], true, true);
+  return fit_principal(context, context.x.row(), true, true);
 }
 
 Step load_affine(const nn::Choice& choice, const std::string& prefix, const SafeTensors& file) {

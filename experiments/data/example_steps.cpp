@@ -21,7 +21,7 @@ class ContrastStep : public PreparationStep {
         least_divisor_(step_option(choice, "least_divisor")) {}
 
   void apply(DataSet& data, const std::string&) const override {
-    Tensor<float>& x = data.arrays.at("x");
+    Tensor<float>& x = data.arrays.at("x").floats();
     const std::int64_t count = x.shape[0], features = x.shape[1];
     Tensor<float> removed({count, 2});
     for (std::int64_t i = 0; i < count; ++i) {
@@ -95,14 +95,18 @@ class PatchesStep : public PreparationStep {
     const std::int64_t count = (count_ * images + images_ - 1) / images_;
     const std::vector<PatchPlace> places =
         patch_places({images, height, width}, size_, count, seed_, "data/patches/" + part);
+    std::vector<std::int64_t> images_of;
+    for (const PatchPlace& place : places) images_of.push_back(place.image);
     for (auto& entry : data.arrays)
-      if (entry.first != "x") entry.second = rows_of(entry.second, places);
-    Tensor<float>& x = data.arrays.at("x");
+      if (entry.first != "x") entry.second = entry.second.taken(images_of);
+    ExampleArray& x = data.arrays.at("x");
+    std::vector<float> image(static_cast<std::size_t>(x.row()));
     Tensor<float> patches({count, size_ * size_ * channels});
     float* to = patches.data.data();
-    for (const PatchPlace& place : places)
-      to = copy_patch(x.data.data() + place.image * height * width * channels, width, channels,
-                      size_, place, to);
+    for (const PatchPlace& place : places) {
+      x.copy(place.image, image.data());
+      to = copy_patch(image.data(), width, channels, size_, place, to);
+    }
     x = std::move(patches);
     data.image[0] = data.image[1] = size_;
   }
@@ -121,17 +125,6 @@ class PatchesStep : public PreparationStep {
   }
 
  private:
-  static Tensor<float> rows_of(const Tensor<float>& from, const std::vector<PatchPlace>& places) {
-    std::vector<std::int64_t> sizes = from.shape.sizes();
-    sizes[0] = static_cast<std::int64_t>(places.size());
-    const std::int64_t row = from.shape[0] == 0 ? 0 : from.size() / from.shape[0];
-    std::vector<float> taken;
-    for (const PatchPlace& place : places)
-      taken.insert(taken.end(), from.data.begin() + place.image * row,
-                   from.data.begin() + (place.image + 1) * row);
-    return {Shape(std::move(sizes)), std::move(taken)};
-  }
-
   std::int64_t size_, count_, images_;
   std::uint64_t seed_;
 };
@@ -141,10 +134,9 @@ std::int64_t whole(const nn::Choice& choice, std::string_view name) {
 }
 
 Step fit_patches(const FitContext& context) {
-  if (context.train.count() == 0)
-    throw SpecError(cat(context.where, ": there is no training example"));
+  if (context.x.count() == 0) throw SpecError(cat(context.where, ": there is no training example"));
   return std::make_unique<PatchesStep>(whole(context.choice, "size"),
-                                       whole(context.choice, "count"), context.train.count(),
+                                       whole(context.choice, "count"), context.x.count(),
                                        context.seed);
 }
 

@@ -63,13 +63,13 @@ PreparedShape prepared_shape(const std::vector<nn::Choice>& steps, PreparedShape
 Preparation::Preparation(const std::vector<nn::Choice>& steps, std::uint64_t seed, Splits& data)
     : choices_(steps) {
   const auto x = data.train.arrays.find("x");
-  if (x == data.train.arrays.end() || x->second.shape.rank() != 2)
+  if (x == data.train.arrays.end() || x->second.shape().rank() != 2)
     throw SpecError("/data/prepare: there is no array x of numbers per example to prepare");
-  prepared_shape(steps, {x->second.shape[1], data.train.image});
+  prepared_shape(steps, {x->second.row(), data.train.image});
   image_ = data.train.image;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string where = place_of(i);
-    steps_.push_back(kind_of(steps[i], where).fit({steps[i], data.train, seed, where}));
+    steps_.push_back(kind_of(steps[i], where).fit({steps[i], x->second, seed, where}));
     steps_.back()->apply(data.train, "train");
     steps_.back()->apply(data.valid, "valid");
     steps_.back()->apply(data.test, "test");

@@ -31,7 +31,7 @@ struct PreparedShape {
 // What a step is fitted on.
 struct FitContext {
   const nn::Choice& choice;
-  const DataSet& train;
+  ExampleArray& x;  // of the training part, [count, features]
   std::uint64_t seed;
   std::string where;  // for messages: /data/prepare/0
 };

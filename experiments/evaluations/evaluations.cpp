@@ -22,21 +22,15 @@ namespace {
 
 // The first examples of a set.
 DataSet beginning(const DataSet& set, std::int64_t count) {
-  if (count >= set.count()) return set;
   DataSet part{set.name, {}, set.image};
-  for (const auto& [name, values] : set.arrays) {
-    std::vector<std::int64_t> sizes = values.shape.sizes();
-    sizes[0] = count;
-    const Shape shape(std::move(sizes));
-    part.arrays[name] = {shape, {values.data.begin(), values.data.begin() + shape.size()}};
-  }
+  for (const auto& [name, values] : set.arrays) part.arrays[name] = values.beginning(count);
   return part;
 }
 
 std::vector<std::int64_t> labels_of(const DataSet& set) {
   std::vector<std::int64_t> labels;
   if (const auto at = set.arrays.find("labels"); at != set.arrays.end())
-    for (const float label : at->second.data) labels.push_back(std::llround(label));
+    for (const float label : at->second.values().data) labels.push_back(std::llround(label));
   if (!labels.empty() && *std::ranges::min_element(labels) < 0) labels.clear();
   return labels;
 }
@@ -115,7 +109,7 @@ class Evaluation {
   // Examples x + r u for a direction u of length 1 of each example.
   static DataSet moved(const DataSet& set, const Tensor<float>& directions, double radius) {
     DataSet result = set;
-    Tensor<float>& x = result.arrays.at("x");
+    Tensor<float>& x = result.arrays.at("x").floats();
     for (std::int64_t i = 0; i < x.size(); ++i)
       x[i] = static_cast<float>(static_cast<double>(x[i]) +
                                 radius * static_cast<double>(directions[i]));
@@ -139,7 +133,7 @@ class Evaluation {
     const DataSet set = beginning(data_, count("examples"));
     if (!set.arrays.contains("x"))
       throw SpecError(cat("evaluate/", spec_.name, ": the data set has no 'x' to move"));
-    const Tensor<float> codes = values_of(set), u = directions_for(set.arrays.at("x"));
+    const Tensor<float> codes = values_of(set), u = directions_for(set.arrays.at("x").values());
     const std::int64_t points = count("points"), width = codes.size() / codes.shape[0];
     Series series{"mean of |h(x + r u) - h(x)| / r", {}, {}};
     for (std::int64_t p = 0; p < points; ++p) {

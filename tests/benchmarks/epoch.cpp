@@ -54,7 +54,7 @@ class Epoch {
         pool_, [&](Tape& tape) { return tied_autoencoder(tape, options); }, StepOptions{});
     fill<float>(step_->arrays(), [&](const std::string& name, InputKind kind, std::span<float> v) {
       if (kind == InputKind::kData)
-        std::ranges::copy_n(data_.train.arrays.at(name).data.begin(), std::ssize(v), v.begin());
+        std::ranges::copy(data_.train.arrays.at(name).beginning(kBatch).values().data, v.begin());
       else
         std::ranges::copy(values_[name].data, v.begin());
     });

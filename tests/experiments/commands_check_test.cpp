@@ -292,7 +292,7 @@ TEST_CASE("inputs are the first examples of the training part") {
   data.count = 40;
   data.valid = 10;
   data.test = 5;
-  const Tensor<float> expected = load_data(data, 5).train.arrays.at("x");
+  const Tensor<float> expected = load_data(data, 5).train.arrays.at("x").values();
   const Tensor<double>& x = point.values.at("x");
   REQUIRE(x.shape == Shape{3, 64});
   for (std::int64_t i = 0; i < x.size(); ++i) CHECK(x[i] == static_cast<double>(expected[i]));

@@ -180,8 +180,8 @@ TEST_SUITE("long") {
     data_get("mnist", talk);
     CHECK(data.names() == std::vector<std::string>{"mnist"});
     const Splits splits = load_data(set_of("mnist"), 1);
-    CHECK(splits.train.arrays.at("x").shape == Shape{60000, 784});
-    const Tensor<float>& labels = splits.test.arrays.at("labels");
+    CHECK(splits.train.arrays.at("x").shape() == Shape{60000, 784});
+    const Tensor<float> labels = splits.test.arrays.at("labels").values();
     CHECK(std::vector<float>(labels.data.begin(), labels.data.begin() + 5) ==
           std::vector<float>{7, 2, 1, 0, 4});
     data_get("mnist_rot", talk);  // made of the same files
@@ -193,13 +193,13 @@ TEST_SUITE("long") {
     std::ostringstream talk;
     data_get("cifar10_grey", talk);
     const Splits splits = load_data(set_of("cifar10"), 1);
-    CHECK(splits.train.arrays.at("x").shape == Shape{50000, 3072});
-    const Tensor<float>& labels = splits.test.arrays.at("labels");
+    CHECK(splits.train.arrays.at("x").shape() == Shape{50000, 3072});
+    const Tensor<float> labels = splits.test.arrays.at("labels").values();
     CHECK(std::vector<float>(labels.data.begin(), labels.data.begin() + 10) ==
           std::vector<float>{3, 8, 8, 0, 6, 6, 1, 6, 3, 1});
     // Each class has 5000 examples to train on.
     std::vector<int> classes(10);
-    for (const float label : splits.train.arrays.at("labels").data)
+    for (const float label : splits.train.arrays.at("labels").values().data)
       ++classes.at(static_cast<std::size_t>(label));
     CHECK(classes == std::vector<int>(10, 5000));
   }

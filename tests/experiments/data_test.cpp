@@ -21,7 +21,7 @@ std::string refusal(const DataSpec& spec) {
 
 // The first feature of every example.
 std::vector<float> firsts(const DataSet& data) {
-  const Tensor<float>& x = data.arrays.at("x");
+  const Tensor<float> x = data.arrays.at("x").values();
   std::vector<float> all;
   for (std::int64_t i = 0; i < x.shape[0]; ++i) all.push_back(x[i * x.shape[1]]);
   return all;
@@ -33,12 +33,12 @@ TEST_CASE("Fashion-MNIST is read whole, scaled and in its official parts") {
   spec.valid = 10000;
   const Splits splits = load_data(spec, 1);
   CHECK(splits.train.name == "fashion_mnist");
-  CHECK(splits.train.arrays.at("x").shape == Shape{50000, 784});
-  CHECK(splits.train.arrays.at("labels").shape == Shape{50000});
-  CHECK(splits.valid.arrays.at("x").shape == Shape{10000, 784});
-  CHECK(splits.test.arrays.at("x").shape == Shape{10000, 784});
+  CHECK(splits.train.arrays.at("x").shape() == Shape{50000, 784});
+  CHECK(splits.train.arrays.at("labels").shape() == Shape{50000});
+  CHECK(splits.valid.arrays.at("x").shape() == Shape{10000, 784});
+  CHECK(splits.test.arrays.at("x").shape() == Shape{10000, 784});
   CHECK(splits.train.image == std::vector<std::int64_t>{28, 28});
-  const Tensor<float>& x = splits.train.arrays.at("x");
+  const Tensor<float> x = splits.train.arrays.at("x").values();
   CHECK(*std::ranges::min_element(x.data) == 0);
   CHECK(*std::ranges::max_element(x.data) == 1);
 
@@ -48,16 +48,17 @@ TEST_CASE("Fashion-MNIST is read whole, scaled and in its official parts") {
   for (std::int64_t i = 0; i < 5; ++i) {
     const std::int64_t place = std::ranges::find(order, i) - order.begin();
     const bool is_valid = place < 10000;
-    const Tensor<float>& labels = (is_valid ? splits.valid : splits.train).arrays.at("labels");
+    const Tensor<float> labels =
+        (is_valid ? splits.valid : splits.train).arrays.at("labels").values();
     CHECK(labels[is_valid ? place : place - 10000] == expected[i]);
   }
-  const Tensor<float>& labels = splits.test.arrays.at("labels");
+  const Tensor<float> labels = splits.test.arrays.at("labels").values();
   CHECK(std::vector<float>(labels.data.begin(), labels.data.begin() + 5) ==
         std::vector<float>{9, 2, 1, 1, 6});
   // Each class has 6000 examples in all.
   std::vector<int> classes(10);
   for (const DataSet* part : {&splits.train, &splits.valid})
-    for (const float label : part->arrays.at("labels").data)
+    for (const float label : part->arrays.at("labels").values().data)
       ++classes[static_cast<std::size_t>(label)];
   CHECK(classes == std::vector<int>(10, 6000));
 }
@@ -74,9 +75,9 @@ TEST_CASE("the split is fixed by the seed, and a limit keeps the first of each p
   CHECK(firsts(splits.valid) == std::vector<float>{7, 5, 6});
   CHECK(firsts(splits.train) == std::vector<float>{1, 0, 8, 2, 9, 4, 3});
   CHECK(firsts(splits.test) == std::vector<float>{0, 1, 2, 3});
-  CHECK(splits.train.arrays.at("labels").data == std::vector<float>{1, 0, 8, 2, 9, 4, 3});
+  CHECK(splits.train.arrays.at("labels").values().data == std::vector<float>{1, 0, 8, 2, 9, 4, 3});
   CHECK(splits.train.image == std::vector<std::int64_t>{2, 3});
-  CHECK(splits.train.arrays.at("x").shape == Shape{7, 6});
+  CHECK(splits.train.arrays.at("x").shape() == Shape{7, 6});
   CHECK(splits.train.count() == 7);
   spec.limit = 2;
   const Splits few = load_data(spec, 1);
@@ -89,7 +90,7 @@ TEST_CASE("the split is fixed by the seed, and a limit keeps the first of each p
   spec.scale = true;
   CHECK(firsts(load_data(spec, 1).train)[0] == 1.0F / 255);
   spec.valid = 0;
-  CHECK(load_data(spec, 1).valid.arrays.at("x").shape == Shape{0, 6});
+  CHECK(load_data(spec, 1).valid.arrays.at("x").shape() == Shape{0, 6});
 }
 
 TEST_CASE("numbers of examples that cannot be are refused with both numbers") {
@@ -160,10 +161,11 @@ TEST_CASE("the arrays of an archive are inputs under their names") {
   spec.test = 0.25;
   const Splits splits = load_data(spec, 3);
   const std::vector<std::int64_t> order = permutation(3, "split", 4);
-  CHECK(splits.test.arrays.at("labels").data == std::vector<float>{static_cast<float>(order[0])});
-  CHECK(splits.valid.arrays.at("side").data ==
+  CHECK(splits.test.arrays.at("labels").values().data ==
+        std::vector<float>{static_cast<float>(order[0])});
+  CHECK(splits.valid.arrays.at("side").values().data ==
         std::vector<float>{static_cast<float>(order[1] + 5)});
-  CHECK(splits.train.arrays.at("x").shape == Shape{2, 6});
+  CHECK(splits.train.arrays.at("x").shape() == Shape{2, 6});
   CHECK(firsts(splits.train)[1] == static_cast<float>(order[3] * 6) / 8);
   CHECK(splits.train.image == std::vector<std::int64_t>{2, 3});
   CHECK(data_inputs(spec) ==
@@ -194,16 +196,16 @@ TEST_CASE("a single array is the input x, and unsigned bytes are pixels") {
                    std::string("\0\xff\x33\x66", 4));
   DataSpec unscaled = spec;
   unscaled.scale = false;
-  std::vector<float> pixels = load_data(spec, 1).train.arrays.at("x").data;
+  std::vector<float> pixels = load_data(spec, 1).train.arrays.at("x").values().data;
   std::ranges::sort(pixels);
   CHECK(pixels == std::vector<float>{0, 51.0F / 255, 102.0F / 255, 1});
-  pixels = load_data(unscaled, 1).train.arrays.at("x").data;
+  pixels = load_data(unscaled, 1).train.arrays.at("x").values().data;
   std::ranges::sort(pixels);
   CHECK(pixels == std::vector<float>{0, 51, 102, 255});
   CHECK(load_data(spec, 1).train.image == std::vector<std::int64_t>{1, 2, 1});
   write_npy(folder / "flat.npy", Tensor<float>({3}, {1, 2, 3}));
   spec.file = folder / "flat.npy";
-  CHECK(load_data(spec, 1).train.arrays.at("x").shape == Shape{3, 1});
+  CHECK(load_data(spec, 1).train.arrays.at("x").shape() == Shape{3, 1});
 }
 
 TEST_CASE("user files that are no data set are refused") {
@@ -243,9 +245,9 @@ TEST_CASE("a table of the user is x and its labels") {
   const std::vector<std::int64_t> order = permutation(1, "split", 3);
   for (std::int64_t i = 0; i < 3; ++i) {
     const auto line = order[static_cast<std::size_t>(i)];
-    CHECK(splits.train.arrays.at("x")[2 * i] == static_cast<float>(2 * line + 1));
-    CHECK(splits.train.arrays.at("x")[2 * i + 1] == static_cast<float>(2 * line + 2));
-    CHECK(splits.train.arrays.at("labels")[i] == (line == 1 ? 0.0F : 1.0F));
+    CHECK(splits.train.arrays.at("x").values()[2 * i] == static_cast<float>(2 * line + 1));
+    CHECK(splits.train.arrays.at("x").values()[2 * i + 1] == static_cast<float>(2 * line + 2));
+    CHECK(splits.train.arrays.at("labels").values()[i] == (line == 1 ? 0.0F : 1.0F));
   }
   CHECK(data_inputs(spec) == std::map<std::string, Shape>{{"x", {2}}, {"labels", {}}});
   spec.separator = ", ";
@@ -267,7 +269,7 @@ TEST_CASE("the hash of a set changes with its numbers, names and shapes") {
   CHECK(hash.starts_with("xxh3:"));
   std::set<std::string> hashes = {hash};
   DataSet other = data;
-  other.arrays["x"][3] = 5;
+  other.arrays["x"].floats()[3] = 5;
   hashes.insert(data_hash(other));
   hashes.insert(data_hash({"a", {{"y", Tensor<float>({2, 2}, {1, 2, 3, 4})}}, {}}));
   hashes.insert(data_hash({"a", {{"x", Tensor<float>({4, 1}, {1, 2, 3, 4})}}, {}}));

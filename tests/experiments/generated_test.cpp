@@ -24,7 +24,7 @@ TEST_CASE("bars are images of whole rows and columns, lit with probability 1 / s
   CHECK(splits.train.count() == 2000);
   CHECK(splits.test.count() == 2000);
   CHECK(splits.train.image == std::vector<std::int64_t>{5, 5});
-  const Tensor<float>& x = splits.train.arrays.at("x");
+  const Tensor<float> x = splits.train.arrays.at("x").values();
   double lit = 0;
   for (std::int64_t example = 0; example < 2000; ++example) {
     const auto at = [&](std::int64_t i, std::int64_t j) { return x[example * 25 + i * 5 + j]; };
@@ -45,7 +45,7 @@ TEST_CASE("gaussian features have standard deviations 1, 1/2, 1/3 and no correla
   DataSpec spec = set_of("gaussian");
   spec.count = 50000;
   spec.size = 3;
-  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x").values();
   for (std::int64_t j = 0; j < 3; ++j)
     for (std::int64_t k = 0; k <= j; ++k) {
       double mean = 0;
@@ -59,7 +59,7 @@ TEST_CASE("points of the spiral lie on it when there is no noise") {
   DataSpec spec = set_of("spiral");
   spec.noise = 0;
   spec.count = 1000;
-  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x").values();
   for (std::int64_t i = 0; i < 1000; ++i) {
     const double t = std::hypot(x[2 * i], x[2 * i + 1]) / 0.04;
     CHECK((t >= 2.9999 && t < 15.0001));
@@ -71,9 +71,9 @@ TEST_CASE("noise moves the points of the spiral by normal steps of its size, whe
   DataSpec spec = set_of("spiral");
   spec.count = 20000;
   spec.noise = 0;
-  const Tensor<float> curve = load_data(spec, 1).train.arrays.at("x");
+  const Tensor<float> curve = load_data(spec, 1).train.arrays.at("x").values();
   spec.noise = 0.03;
-  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x").values();
   // Moments of both coordinates' steps, and with the place on the curve, all of which are 0 or 1.
   double mean = 0, square = 0, fourth = 0, both = 0, along = 0;
   for (std::int64_t i = 0; i < spec.count; ++i) {
@@ -98,7 +98,7 @@ TEST_CASE("points of the swiss roll lie on it when there is no noise, evenly alo
   DataSpec spec = set_of("swiss_roll");
   spec.noise = 0;
   spec.count = 2000;
-  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x");
+  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x").values();
   CHECK(x.shape == Shape{2000, 3});
   double height = 0, turns = 0;
   for (std::int64_t i = 0; i < 2000; ++i) {
@@ -120,7 +120,7 @@ TEST_CASE("generated sets depend on the seed alone and refuse impossible sizes")
     spec.count = 50;
     CHECK(load_data(spec, 1).train.arrays == load_data(spec, 1).train.arrays);
     CHECK(load_data(spec, 1).train.arrays != load_data(spec, 2).train.arrays);
-    CHECK(data_inputs(spec).at("x")[0] == load_data(spec, 1).train.arrays.at("x").shape[1]);
+    CHECK(data_inputs(spec).at("x")[0] == load_data(spec, 1).train.arrays.at("x").shape()[1]);
   }
   DataSpec spec = set_of("bars");
   spec.count = 0;

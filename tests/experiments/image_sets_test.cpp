@@ -53,14 +53,16 @@ TEST_CASE("CIFAR-10 is read from sheets: every row an image, every pixel red, gr
   CHECK(splits.train.count() == 10);
   CHECK(splits.test.count() == 2);
   bool same = true;
-  for (const DataSet* part : {&splits.train, &splits.test})
+  for (const DataSet* part : {&splits.train, &splits.test}) {
+    const Tensor<float> x = part->arrays.at("x").values();
+    const Tensor<float> labels = part->arrays.at("labels").values();
     for (std::int64_t i = 0; i < part->count(); ++i) {
-      const int label = static_cast<int>(part->arrays.at("labels")[i]);
+      const int label = static_cast<int>(labels[i]);
       for (int k = 0; k < 3072; ++k)
-        same =
-            same && part->arrays.at("x")[i * 3072 + k] ==
-                        static_cast<float>(level(label / 2, label % 2, k / 96, k / 3 % 32, k % 3));
+        same = same && x[i * 3072 + k] == static_cast<float>(level(label / 2, label % 2, k / 96,
+                                                                   k / 3 % 32, k % 3));
     }
+  }
   CHECK(same);
   CHECK(data_inputs(spec) == std::map<std::string, Shape>{{"x", {3072}}, {"labels", {}}});
 }
@@ -71,7 +73,7 @@ TEST_CASE("the grey CIFAR-10 has the brightness of its colours") {
   put_small_cifar(folder);
   const Splits splits = load_data(set_of("cifar10_grey"), 1);
   CHECK(splits.test.image == std::vector<std::int64_t>{32, 32});
-  const Tensor<float>& x = splits.test.arrays.at("x");
+  const Tensor<float> x = splits.test.arrays.at("x").values();
   CHECK(x.shape == Shape{2, 1024});
   for (int k = 0; k < 1024; ++k) {
     const auto channel = [&](int c) { return level(5, 0, k / 32, k % 32, c); };
@@ -94,10 +96,12 @@ TEST_CASE("patches are pieces of the images of their part, wherever they were cu
   CHECK(splits.train.count() == 200);
   CHECK(splits.test.count() == 40);
   std::set<std::pair<std::int64_t, std::int64_t>> places;
-  for (const DataSet* part : {&splits.train, &splits.test})
+  for (const DataSet* part : {&splits.train, &splits.test}) {
+    const Tensor<float> x = part->arrays.at("x").values();
+    const Tensor<float> labels = part->arrays.at("labels").values();
     for (std::int64_t i = 0; i < part->count(); ++i) {
-      const int label = static_cast<int>(part->arrays.at("labels")[i]);
-      const float* const patch = &part->arrays.at("x").data[static_cast<std::size_t>(i * 75)];
+      const int label = static_cast<int>(labels[i]);
+      const float* const patch = &x.data[static_cast<std::size_t>(i * 75)];
       int found = 0;
       for (int top = 0; top < 28; ++top)
         for (int left = 0; left < 28; ++left) {
@@ -111,6 +115,7 @@ TEST_CASE("patches are pieces of the images of their part, wherever they were cu
         }
       CHECK(found > 0);
     }
+  }
   CHECK(places.size() > 150);
   CHECK(load_data(spec, 3).train.arrays == splits.train.arrays);
   CHECK(load_data(spec, 4).train.arrays != splits.train.arrays);

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -353,14 +353,14 @@ TEST_CASE("numbers that a double does not hold are refused") {
 TEST_CASE("nesting up to 64 levels is read, deeper nesting is refused at once") {
   CHECK(refusal(std::string(64, '[') + std::string(64, ']')) == "accepted");
   CHECK(refusal(std::string(65, '[') + std::string(65, ']')) != "accepted");
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor: others may be busy with it
   std::string objects;
   for (int i = 0; i < 20000; ++i) objects += "{\"a\":";
   const std::string message = ": nested deeper than 64 levels; a spec needs far fewer\n";
   CHECK(refusal(objects).find(message) != std::string::npos);
   CHECK(refusal(std::string(20000, '[')).find(message) != std::string::npos);
   CHECK(refusal(std::string(20000, '[')).starts_with("spec.json:1:65: error at /0/0/0"));
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
+  CHECK(std::clock() - start < 1 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("a file beyond 16 MiB and a name beyond 1000 bytes are refused") {
@@ -375,11 +375,11 @@ TEST_CASE("large flat texts are read in linear time") {
   std::string text = "{";
   for (int i = 0; i < 100000; ++i) text += '"' + std::to_string(i) + "\": 0, ";
   text += "\"last\": 1}";
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor: others may be busy with it
   const LocatedJson document = load_json(text, "spec.json");
   CHECK(document.value().size() == 100001);
   CHECK(document.written("/last") == "1");
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  CHECK(std::clock() - start < 5 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("a file is read, and one that cannot be read is an error") {

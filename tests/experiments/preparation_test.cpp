@@ -41,7 +41,7 @@ Splits correlated_splits(std::int64_t features, std::vector<std::int64_t> image 
           set_with(correlated(60, features, "test"), image)};
 }
 
-const Tensor<float>& x_of(const DataSet& data) { return data.arrays.at("x"); }
+Tensor<float> x_of(const DataSet& data) { return data.arrays.at("x").values(); }
 
 std::string refusal(const Steps& steps, Splits data) {
   return message_of<SpecError>([&] { Preparation(steps, 1, data); });
@@ -61,7 +61,8 @@ TEST_CASE("scale takes the training range to the one asked for, in all or in eac
                 set_with({{1, 2}, {3, 40}})};
     const Preparation preparation({step}, 1, data);
     std::vector<float> all = x_of(data.train).data;
-    all.insert(all.end(), x_of(data.test).data.begin(), x_of(data.test).data.end());
+    const std::vector<float> test = x_of(data.test).data;
+    all.insert(all.end(), test.begin(), test.end());
     return all;
   };
   const auto check = [](const std::vector<float>& got, const std::vector<double>& expected) {
@@ -168,7 +169,7 @@ TEST_CASE("whitened training data has the identity as its covariance") {
                                  nn::Choice{"zca", {{"epsilon", 0}}}}) {
     Splits data = correlated_splits(5);
     Preparation({step}, 1, data);
-    const Tensor<float>& x = x_of(data.train);
+    const Tensor<float> x = x_of(data.train);
     const Tensor<double> covariance = covariance_of(x, mean_of(x));
     const std::int64_t n = x.shape[1];
     for (std::int64_t i = 0; i < n * n; ++i)
@@ -186,9 +187,9 @@ TEST_CASE("zca leaves x where it is when it is white, and shrinks by its epsilon
   // The map is symmetric: what x_i does to y_j, x_j does to y_i.
   Splits other = correlated_splits(4);
   other.test = set_with(Tensor<float>(Shape{5, 4}));
-  for (std::int64_t i = 0; i < 4; ++i) other.test.arrays.at("x")[(i + 1) * 4 + i] = 1;
+  for (std::int64_t i = 0; i < 4; ++i) other.test.arrays.at("x").floats()[(i + 1) * 4 + i] = 1;
   Preparation({{"zca"}}, 1, other);
-  const Tensor<float>& y = x_of(other.test);
+  const Tensor<float> y = x_of(other.test);
   for (std::int64_t i = 0; i < 4; ++i)
     for (std::int64_t j = 0; j < 4; ++j)
       CHECK(std::abs((y[(i + 1) * 4 + j] - y[j]) - (y[(j + 1) * 4 + i] - y[i])) < 1e-5);
@@ -221,7 +222,7 @@ TEST_CASE("directions go back as differences of examples do") {
                                  nn::Choice{"pca", {{"components", 3}}}, nn::Choice{"zca"}}) {
     Splits data = correlated_splits(4);
     const Preparation preparation({step}, 1, data);
-    const Tensor<float>& y = x_of(data.test);
+    const Tensor<float> y = x_of(data.test);
     const std::int64_t k = y.shape[1];
     Tensor<float> difference({1, k});
     for (std::int64_t j = 0; j < k; ++j) difference[j] = y[j] - y[k + j];
@@ -236,8 +237,8 @@ TEST_CASE("steps are fitted on the training part alone") {
   for (const nn::Choice& step : {nn::Choice{"scale"}, nn::Choice{"standardise"},
                                  nn::Choice{"pca", {{"components", 2}}}, nn::Choice{"zca"}}) {
     Splits data = correlated_splits(4), other = data;
-    for (float& value : other.valid.arrays.at("x").data) value *= 100;
-    for (float& value : other.test.arrays.at("x").data) value -= 100;
+    for (float& value : other.valid.arrays.at("x").floats().data) value *= 100;
+    for (float& value : other.test.arrays.at("x").floats().data) value -= 100;
     const SafeTensors fitted = Preparation({step}, 1, data).saved();
     CHECK(fitted == Preparation({step}, 1, other).saved());
     CHECK(x_of(data.train) == x_of(other.train));
@@ -292,7 +293,7 @@ TEST_CASE("patches are cut from the images of each part, as many for its size") 
   CHECK(data.train.image == std::vector<std::int64_t>{2, 2});
   CHECK(preparation.image() == std::vector<std::int64_t>{2, 2});
   for (std::int64_t i = 0; i < 125; ++i) {
-    const auto image = static_cast<std::int64_t>(data.valid.arrays.at("labels")[i]);
+    const auto image = static_cast<std::int64_t>(data.valid.arrays.at("labels").values()[i]);
     bool found = false;
     for (std::int64_t top = 0; top < 3; ++top)
       for (std::int64_t left = 0; left < 2; ++left) {
@@ -345,8 +346,8 @@ TEST_CASE("load_data prepares, and the inputs of a model have the shape that is 
   spec.prepare = {{"standardise"}, {"pca", {{"components", 2}}}};
   const Splits splits = load_data(spec, 1);
   REQUIRE(splits.preparation);
-  CHECK(splits.train.arrays.at("x").shape == Shape{400, 2});
-  CHECK(splits.valid.arrays.at("x").shape == Shape{100, 2});
+  CHECK(splits.train.arrays.at("x").shape() == Shape{400, 2});
+  CHECK(splits.valid.arrays.at("x").shape() == Shape{100, 2});
   CHECK(data_inputs(spec) == std::map<std::string, Shape>{{"x", {2}}});
   spec.prepare = {};
   CHECK_FALSE(load_data(spec, 1).preparation);

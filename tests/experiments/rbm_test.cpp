@@ -89,7 +89,8 @@ TEST_CASE("the likelihood of a small machine is that of all its states, and chai
   data.count = 2400;
   data.valid = 200;
   data.test = 200;
-  const Likelihood all = by_enumeration(checkpoint, load_data(data, 1).valid.arrays.at("x"));
+  const Likelihood all =
+      by_enumeration(checkpoint, load_data(data, 1).valid.arrays.at("x").values());
   CHECK(exact.back()["valid/log_partition"].get<double>() ==
         doctest::Approx(all.log_partition).epsilon(1e-5));
   CHECK(exact.back()["valid/log_likelihood"].get<double>() ==

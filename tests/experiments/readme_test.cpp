@@ -42,7 +42,8 @@ std::string between(const std::string& text, const std::string& begin, const std
 
 void readme_program(float& reached) {
   // README
-  const auto images = experiments::load_data({.set = "fashion_mnist"}, 1).train.arrays["x"];
+  const auto images =
+      experiments::load_data({.set = "fashion_mnist"}, 1).train.arrays["x"].values();
   const auto declared = models::autoencoder({.inputs = 784, .hidden = {64}});
   Tape tape;
   models::Model model(tape, declared, {{"x", {100, 784}}});

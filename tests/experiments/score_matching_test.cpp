@@ -56,7 +56,7 @@ TEST_CASE("A linear score learnt by score matching is that of the sample's Gauss
   data.set = "gaussian";
   data.size = 2;
   data.count = 4000;
-  const Tensor<float> x = load_data(data, 5).train.arrays.at("x");
+  const Tensor<float> x = load_data(data, 5).train.arrays.at("x").values();
   Vector mean = {};
   for (std::int64_t i = 0; i < x.size(); ++i) mean[static_cast<std::size_t>(i % 2)] += x[i] / 4000;
   double xx = 0, xy = 0, yy = 0;

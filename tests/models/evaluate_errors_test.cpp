@@ -1,7 +1,7 @@
 // Mistakes in names, definitions and functions: what is said, where, and what is left out.
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 #include <string>
 
 #include "tests/models/mistakes.hpp"
@@ -165,12 +165,12 @@ TEST_CASE("expansions without end are stopped at once") {
   NamedTexts functions = {{"f0(t)", "t + 1"}};
   for (int i = 1; i <= 60; ++i)
     functions.push_back({cat("f", i, "(t)"), cat("f", i - 1, "(t) + f", i - 1, "(2*t)")});
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // of the processor: others may be busy with it
   const std::string error = all_errors({{"y", "f60(x)"}}, functions);
   CHECK(error.find("functions expand to more than 2000000 operations; a definition is recorded "
                    "once, however often it is used") != std::string::npos);
   CHECK(error.find("... (") != std::string::npos);
-  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
+  CHECK(std::clock() - begin < 30 * CLOCKS_PER_SEC);
   NamedTexts deep = {{"f0(t)", "t + 1"}};
   for (int i = 1; i <= 150; ++i) deep.push_back({cat("f", i, "(t)"), cat("f", i - 1, "(t)")});
   CHECK(all_errors({{"y", "f150(x)"}}, deep).find("functions call each other more than 100 deep") !=
@@ -181,12 +181,12 @@ TEST_CASE("expansions without end are stopped at once") {
 TEST_CASE("thousands of mistakes cost no more than they are worth") {
   NamedTexts define;
   for (int i = 0; i < 5000; ++i) define.push_back({cat("d", i), cat("d", i, " + missing", i)});
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // of the processor: others may be busy with it
   MistakeSetting s(define, {});
   CHECK(s.environment.errors().size() == Environment::kMaxErrors);
   NamedTexts cycles;
   for (int i = 0; i < 5000; ++i) cycles.push_back({cat("d", i), cat("d", i, " + 1")});
   MistakeSetting t(cycles, {});
   CHECK(t.environment.errors().size() == 20);
-  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+  CHECK(std::clock() - begin < 20 * CLOCKS_PER_SEC);
 }
