@@ -60,6 +60,7 @@ struct ElementwiseFields {
   bool held = false;
   bool costly = false;
   std::string_view run_attribute = {};
+  Arithmetic arithmetic = Arithmetic::kNone;
   // For ops with attributes: each is tested on every combination of shapes.
   std::vector<Sample> (*samples)() = nullptr;
 };
@@ -75,6 +76,7 @@ constexpr Op elementwise(const ElementwiseFields& fields) {
             .elementwise = true,
             .runs = fields.kernel.runs,
             .run_attribute = fields.run_attribute,
+            .arithmetic = fields.arithmetic,
             .costly = fields.costly,
             .commutative = fields.commutative,
             .held = fields.held,

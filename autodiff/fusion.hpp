@@ -14,6 +14,16 @@ namespace jacquard {
 struct InstructionGroup {
   bool tiled = false;
   TileGroup group;  // one node only, in `nodes` and `written`, if not tiled
+  // A product whose value only these tiles read: they follow it, rectangle by rectangle, and it is
+  // in no group of its own (followed_products.hpp). -1: there is none.
+  NodeId product = -1;
+
+  // All that is computed, in order.
+  std::vector<NodeId> computed() const {
+    std::vector<NodeId> all = group.nodes;
+    if (product >= 0) all.insert(all.begin(), product);
+    return all;
+  }
 };
 
 enum class Fusion { kNone, kFull };

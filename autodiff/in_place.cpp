@@ -30,7 +30,7 @@ class Updates {
         roots_(tape_.size(), 0) {
     for (std::size_t g = 0; g < groups.size(); ++g) {
       for (const NodeId id : groups[g].group.written) home_[index(id)] = g;
-      for (const NodeId id : groups[g].group.nodes)
+      for (const NodeId id : groups[g].computed())
         for (const NodeId in : tape_.node(id).inputs)
           if (!computed_in(g, in)) {
             auto& list = readers_[index(viewed(tape_, in))];
@@ -71,16 +71,18 @@ class Updates {
 
  private:
   bool computed_in(std::size_t g, NodeId id) const {
+    if (id == groups_[g].product) return true;
     return groups_[g].tiled && std::ranges::binary_search(groups_[g].group.nodes, id) &&
            tape_.node(id).op->name != "sum";
   }
 
   // Does group g read the target, if at all, at the place that it writes, and before it does?
   bool reads_first(std::size_t g, NodeId value, NodeId target) const {
-    for (const NodeId id : groups_[g].group.nodes)
+    for (const NodeId id : groups_[g].computed())
       for (const NodeId in : tape_.node(id).inputs)
         if (viewed(tape_, in) == target &&
-            (in != target || !(tape_.node(target).shape == groups_[g].group.space) || id > value))
+            (id == groups_[g].product || in != target ||
+             !(tape_.node(target).shape == groups_[g].group.space) || id > value))
           return false;
     return true;
   }
@@ -131,7 +133,7 @@ class Updates {
   std::vector<std::size_t> waits_for(const std::vector<bool>& in) const {
     std::vector<std::size_t> after(groups_.size(), guarded_);
     for (std::size_t g = 0; g < groups_.size(); ++g)
-      for (const NodeId id : groups_[g].group.nodes)
+      for (const NodeId id : groups_[g].computed())
         for (const NodeId read : tape_.node(id).inputs)
           if (const std::size_t from = home_[index(viewed(tape_, read))];
               from != kNone && !in[from])

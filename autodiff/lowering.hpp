@@ -24,4 +24,9 @@ Graph in_single_additions(const Graph& graph);
 // What is summed is as large as all indices together and must be fused with its sum.
 Graph spread_contractions(const Graph& graph);
 
+// Numbers that need nothing but inputs and constants come first on the tape, whose order plans
+// follow. Those of an optimizer's step stand behind all gradients, and updates would wait for them
+// while gradients fill the memory.
+Graph numbers_first(const Graph& graph);
+
 }  // namespace jacquard

@@ -11,7 +11,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "autodiff/number_functions.hpp"
+#include "autodiff/float_functions.hpp"
 
 namespace jacquard {
 

@@ -81,12 +81,27 @@ struct Kernel {
   void operator()(const KernelCall<Quad>& call) const { quad_kernel(call); }
 };
 
+// Part of a matrix. Element (row, column) of the matrix is at
+// values[(row - first_row) * width + column - first_column], where `width` are all its columns.
+template <class T>
+struct Rectangle {
+  std::int64_t first_row, rows, first_column, columns;
+  const T* values;
+};
+
 // A call made ready for many runs, when its shapes are known: what plans execute where an op has
 // something faster than its plain kernel. Running it allocates nothing.
 template <class T>
 struct Prepared {
+  using Each = std::function<void(const Rectangle<T>&)>;
+
   std::int64_t workspace = 0;  // numbers of scratch memory
   std::function<void(const KernelCall<T>&)> run;
+  // The same for a result that nobody keeps, a matrix of `width` columns: it is computed in
+  // rectangles, which are given to `each` at once, on any thread of the pool. Empty, and width 0,
+  // where the result comes as a whole.
+  std::function<void(const KernelCall<T>&, const Each& each)> run_in_rectangles = {};
+  std::int64_t width = 0;
 };
 
 // An elementwise op on `count` neighbouring elements: what plans' tile programs are made of. The
@@ -103,6 +118,19 @@ using RunKernels = std::array<RunKernel<T>, 8>;
 struct Runs {
   std::array<RunKernels<float>, 3> float_kernels;
   std::array<RunKernels<double>, 3> double_kernels;
+};
+
+// The one instruction of a processor that an elementwise op is, if it is one: several of them are
+// done in one pass over memory (arithmetic_code.hpp).
+enum class Arithmetic : std::uint8_t {
+  kNone,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kNegate,
+  kSquare,
+  kSqrt
 };
 
 // A kernel from one generic lambda `[](const auto& call)`, without captures.
@@ -182,6 +210,7 @@ struct Op {
   // them; an attribute named here is one more operand.
   const Runs* runs = nullptr;
   std::string_view run_attribute = {};
+  Arithmetic arithmetic = Arithmetic::kNone;
   // It costs as much as many additions: rather kept in memory than computed again.
   bool costly = false;
   // The derivative rule copies elements of the adjoint (or sets 0), each to one place of each input

@@ -26,10 +26,11 @@ struct Pass {
 };
 
 // Not passes, but what plans do with what is left; switched off by their names as passes are:
-// products added in place, elementwise work in tiles, updates written over what they update.
+// products added in place, elementwise work in tiles, tiles that follow products, updates written
+// over what they update.
 inline constexpr std::string_view kAccumulation = "accumulation", kFusion = "fusion",
-                                  kInPlace = "in_place";
-inline constexpr std::array kPlanSteps = {kAccumulation, kFusion, kInPlace};
+                                  kFollowing = "following", kInPlace = "in_place";
+inline constexpr std::array kPlanSteps = {kAccumulation, kFusion, kFollowing, kInPlace};
 
 // The passes of every plan, in order.
 std::span<const Pass> all_passes();

@@ -24,21 +24,23 @@ struct ReadyInstruction {
   bool updates = false;
   const TileProgram<T>* tiles = nullptr;
   typename TileProgram<T>::Bound bound;
-  // Where it is no tile program:
-  const std::function<void(const KernelCall<T>&)>* prepared = nullptr;
-  const Kernel* plain = nullptr;
-  std::vector<Operand<T>> operands;
+  // Where an op is called:
   const Node* node = nullptr;
+  const Prepared<T>* prepared = nullptr;
+  std::vector<Operand<T>> operands;
   T* out = nullptr;
   T* workspace = nullptr;
+  typename Prepared<T>::Each follow;  // where the tiles follow it
 
   void run(const RunContext& context) const {
-    if (tiles != nullptr) return tiles->run(context.pool, bound);
+    if (node == nullptr) return tiles->run(context.pool, bound);
     const KernelCall<T> call{operands, node->shape, out, node->attributes, context, workspace};
-    if (prepared != nullptr)
-      (*prepared)(call);
+    if (follow)
+      prepared->run_in_rectangles(call, follow);
+    else if (prepared->run)
+      prepared->run(call);
     else
-      (*plain)(call);
+      node->op->kernel(call);
   }
 };
 
@@ -91,6 +93,7 @@ struct Plan<T>::State {
   }
 
   T* address(const Location& at) const {
+    if (at.kind == Location::kNowhere) return nullptr;
     if (at.kind == Location::kArena) return block(at.index) + at.offset;
     if (at.kind == Location::kConstant)
       return const_cast<T*>(layout.constants()[at.index].data());  // nobody writes there
@@ -119,23 +122,30 @@ struct Plan<T>::State {
     result.updates = i.updates;
     T* const workspace = i.workspace_bytes > 0 ? block(i.workspace) : nullptr;
     std::vector<T*> memory;
-    for (const auto* places : {&i.from, &i.to})
-      for (const Location& at : *places) memory.push_back(address(at));
-    if (i.tiles) {
-      result.tiles = &*i.tiles;
-      result.bound = i.tiles->bind(std::move(memory), reinterpret_cast<std::byte*>(workspace));
+    for (std::size_t f = i.operands; f < i.from.size(); ++f) memory.push_back(address(i.from[f]));
+    for (const Location& at : i.to) memory.push_back(address(at));
+    if (!i.tiles || i.operands > 0) {
+      const Tape& tape = *layout.graph().tape;
+      result.node = &tape.node(i.nodes[0]);
+      for (std::size_t k = 0; k < i.operands; ++k)
+        result.operands.push_back({&tape.node(result.node->inputs[k]).shape, address(i.from[k])});
+      result.workspace = workspace;
+      result.prepared = &i.prepared;
+    }
+    if (!i.tiles) {
+      result.out = memory.back();
       return result;
     }
-    const Tape& tape = *layout.graph().tape;
-    result.node = &tape.node(i.nodes[0]);
-    for (std::size_t k = 0; k < result.node->inputs.size(); ++k)
-      result.operands.push_back({&tape.node(result.node->inputs[k]).shape, memory[k]});
-    result.out = memory.back();
-    result.workspace = workspace;
-    if (i.prepared.run)
-      result.prepared = &i.prepared.run;
-    else
-      result.plain = &result.node->op->kernel;
+    result.tiles = &*i.tiles;
+    result.bound = i.tiles->bind(std::move(memory), reinterpret_cast<std::byte*>(workspace));
+    if (result.node != nullptr) {
+      const auto& reads = i.tiles->reads();
+      const auto read =
+          static_cast<std::size_t>(std::ranges::find(reads, i.nodes[0]) - reads.begin());
+      result.follow = [&i, read, bound = result.bound](const Rectangle<T>& rectangle) {
+        i.tiles->follow(bound, read, i.prepared.width, rectangle);
+      };
+    }
     return result;
   }
 

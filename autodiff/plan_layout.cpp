@@ -4,23 +4,13 @@
 
 #include "autodiff/chunks.hpp"
 #include "autodiff/error.hpp"
+#include "autodiff/followed_products.hpp"
 #include "autodiff/lowering.hpp"
 #include "autodiff/updates.hpp"
 #include "autodiff/work.hpp"
 
 namespace jacquard {
 namespace {
-
-template <class T>
-Prepared<T> prepared_call(const Op& op, const ShapeCall& call);
-template <>
-Prepared<float> prepared_call(const Op& op, const ShapeCall& call) {
-  return op.prepare_float ? op.prepare_float(call) : Prepared<float>{};
-}
-template <>
-Prepared<double> prepared_call(const Op& op, const ShapeCall& call) {
-  return op.prepare_double ? op.prepare_double(call) : Prepared<double>{};
-}
 
 // Values of this size or less that depend on no input are computed once.
 constexpr std::int64_t kLargestConstant = std::int64_t{1} << 20;
@@ -96,12 +86,15 @@ void PlanLayout<T>::lay_out(const Graph& prepared, std::int64_t chunk_bytes) {
   if (does(kAccumulation)) graph_ = stacked(accumulated(graph_));
   graph_ = in_single_additions(graph_);
   if (does(kFusion)) graph_ = spread_contractions(graph_);
+  graph_ = numbers_first(graph_);
   instructions_.clear();
   blocks_.clear();
   const std::vector<bool> ready = find_leaves();
-  const UpdateOrder order = order_updates(
-      graph_, instruction_groups(graph_, ready, does(kFusion) ? Fusion::kFull : Fusion::kNone),
-      output_count_, update_count_, does(kInPlace));
+  std::vector<InstructionGroup> groups =
+      instruction_groups(graph_, ready, does(kFusion) ? Fusion::kFull : Fusion::kNone);
+  if (does(kFusion) && does(kFollowing)) follow_products<T>(graph_, groups);
+  const UpdateOrder order =
+      order_updates(graph_, std::move(groups), output_count_, update_count_, does(kInPlace));
   guarded_ = order.guarded;
   for (std::size_t id = 0; id < order.over.size(); ++id)
     if (order.over[id] >= 0) locations_[id] = locations_[index(order.over[id])];
@@ -185,7 +178,7 @@ std::vector<std::int64_t> PlanLayout<T>::last_uses(
   const Tape& tape = *graph_.tape;
   std::vector<std::int64_t> last(tape.size(), -1);
   for (std::size_t g = 0; g < groups.size(); ++g)
-    for (const NodeId id : groups[g].group.nodes)
+    for (const NodeId id : groups[g].computed())
       for (const NodeId in : tape.node(id).inputs)
         last[index(viewed(tape, in))] = static_cast<std::int64_t>(g);
   for (const Expr& root : graph_.roots)
@@ -215,21 +208,21 @@ void PlanLayout<T>::add_instruction(std::size_t g, const InstructionGroup& group
                                     const std::vector<std::int64_t>& last_use) {
   const auto now = static_cast<std::int64_t>(g);
   Instruction<T> instruction;
-  instruction.nodes = group.group.nodes;
+  instruction.nodes = group.computed();
   if (group.tiled) {
     instruction.tiles.emplace(*graph_.tape, group.group);
     instruction.workspace_bytes = instruction.tiles->workspace_bytes();
-  } else {
-    const Node& node = graph_.tape->node(group.group.nodes[0]);
-    std::vector<const Shape*> shapes;
-    for (const NodeId in : node.inputs) shapes.push_back(&graph_.tape->node(in).shape);
-    instruction.prepared =
-        prepared_call<T>(*node.op, ShapeCall{shapes, node.shape, node.attributes});
-    instruction.workspace_bytes = bytes_of<T>(instruction.prepared.workspace);
   }
-  const auto& reads =
-      group.tiled ? instruction.tiles->reads() : graph_.tape->node(group.group.nodes[0]).inputs;
-  for (const NodeId in : reads) instruction.from.push_back(place_of(in));
+  if (!group.tiled || group.product >= 0) {
+    instruction.prepared = prepared_node<T>(*graph_.tape, instruction.nodes[0]);
+    instruction.workspace_bytes = bytes_of<T>(instruction.prepared.workspace);
+    for (const NodeId in : graph_.tape->node(instruction.nodes[0]).inputs)
+      instruction.from.push_back(place_of(in));
+    instruction.operands = instruction.from.size();
+  }
+  if (group.tiled)
+    for (const NodeId in : instruction.tiles->reads())
+      instruction.from.push_back(in == group.product ? Location{Location::kNowhere} : place_of(in));
   if (instruction.workspace_bytes > 0) {
     instruction.workspace = blocks_.size();
     blocks_.push_back({instruction.workspace_bytes, now, now});
@@ -263,7 +256,8 @@ std::optional<Location> PlanLayout<T>::shared_place(const Instruction<T>& instru
     return a.kind == b.kind && a.index == b.index;
   };
   const auto may_share = [&](std::size_t r) {
-    if (instruction.tiles) return instruction.tiles->may_share(w, r);
+    if (instruction.tiles)
+      return r >= instruction.operands && instruction.tiles->may_share(w, r - instruction.operands);
     return r == 0 && graph_.tape->node(instruction.nodes[0]).op->in_place;
   };
   for (std::size_t r = 0; r < instruction.from.size(); ++r) {

@@ -22,17 +22,19 @@ namespace jacquard {
 
 // Where a node's value lives.
 struct Location {
-  enum Kind { kArena, kConstant, kBound } kind = kArena;
+  enum Kind { kArena, kConstant, kBound, kNowhere } kind = kArena;  // the last is never stored
   std::size_t index = 0;    // of the block, the constant or the binding
   std::int64_t offset = 0;  // in numbers, within the block
 };
 
-// What is done in one go: a tile program, or one node by its op.
+// What is done in one go: one node by its op, a tile program, or both: a product and what follows
+// it.
 template <class T>
 struct Instruction {
   std::vector<NodeId> nodes;
   std::vector<Location> from, to;
-  bool updates = false;  // writes over what an update changes
+  std::size_t operands = 0;  // of the op, the first ones of `from`; the others are the program's
+  bool updates = false;      // writes over what an update changes
   std::optional<TileProgram<T>> tiles;
   Prepared<T> prepared;       // run is empty where the op's plain kernel is used
   std::size_t workspace = 0;  // block index, if it needs scratch memory

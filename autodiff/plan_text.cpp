@@ -14,8 +14,10 @@ std::string plan_text(const Tape& tape, const std::vector<PlanLine>& lines,
                       const PlanStatistics& statistics, std::int64_t bytes_per_number) {
   std::string text;
   for (const PlanLine& line : lines) {
+    const bool follows = line.nodes.size() > 1 && !fits_tiles(tape.node(line.nodes[0]));
     if (line.nodes.size() > 1)
-      text += cat("tiles of ", tile_space(tape, tape.node(line.nodes[0])), ":\n");
+      text += cat("tiles of ", tile_space(tape, tape.node(line.nodes[0])),
+                  follows ? ", following a product:\n" : ":\n");
     for (const NodeId id : line.nodes) {
       text += cat(line.nodes.size() > 1 ? "  " : "", node_text(tape, id), "  ",
                   with_prefix(flops(tape, id), "FLOP"));

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
 #include "autodiff/error.hpp"
 #include "autodiff/gemm_library.hpp"
 #include "autodiff/mirror.hpp"
+#include "autodiff/thread_memory.hpp"
 #include "autodiff/vector_products.hpp"
 
 namespace jacquard {
@@ -33,13 +33,11 @@ void check_sizes(const ProductShape& shape) {
   }
 }
 
-// Room for partial sums that the calling thread keeps, so that training allocates once.
+// Room for partial sums that the calling thread keeps.
 template <class T>
 T* partial_sums(std::int64_t count) {
-  thread_local std::vector<T> sums;
-  const auto size = static_cast<std::size_t>(count);
-  if (sums.size() < size) sums.resize(size);
-  return sums.data();
+  struct PartialSums;
+  return thread_memory<T, PartialSums>(static_cast<std::size_t>(count));
 }
 
 std::int64_t offset(const MatrixLayout& layout, std::int64_t item, std::int64_t row,
@@ -184,6 +182,16 @@ void PreparedProduct<T>::run_groups(ThreadPool& pool, const Operands& on) const 
 }
 
 template <class T>
+ProductRange PreparedProduct<T>::rows_of_tile(std::int64_t tile) const {
+  return rows_of(shape_, method_, tile / tiling_.columns, tiling_.rows);
+}
+
+template <class T>
+ProductRange PreparedProduct<T>::columns_of_tile(std::int64_t tile) const {
+  return columns_of(shape_, method_, tile % tiling_.columns, tiling_.columns);
+}
+
+template <class T>
 void PreparedProduct<T>::run_tiles(ThreadPool& pool, const Operands& on) const {
   const ProductTiling& tiling = tiling_;
   const std::int64_t matrix = shape_.m * shape_.n;
@@ -193,8 +201,7 @@ void PreparedProduct<T>::run_tiles(ThreadPool& pool, const Operands& on) const {
     const std::int64_t item = task / tiles;
     const std::int64_t depth_part = task % tiling.depth;
     const std::int64_t tile = task % tiles / tiling.depth;
-    const ProductRange rows = rows_of(shape_, method_, tile / tiling.columns, tiling.rows);
-    const ProductRange columns = columns_of(shape_, method_, tile % tiling.columns, tiling.columns);
+    const ProductRange rows = rows_of_tile(tile), columns = columns_of_tile(tile);
     const ProductRange depth = depth_of(shape_, depth_part, tiling.depth);
     const bool first = depth_part == 0;
     const std::int64_t leading = first ? c_.leading : shape_.n;
@@ -205,6 +212,31 @@ void PreparedProduct<T>::run_tiles(ThreadPool& pool, const Operands& on) const {
              out + rows.first * leading + columns.first, leading, on.alpha, first ? on.beta : T(0));
   });
   if (tiling.depth != 1) add_partial_sums(pool, sums, on.c);
+}
+
+template <class T>
+bool PreparedProduct<T>::in_rectangles() const {
+  // Rows of a rectangle lie as far apart as those of the whole.
+  constexpr std::int64_t kMostBytes = std::int64_t{8} << 20;
+  const auto numbers = shape_.m / tiling_.rows * shape_.n;
+  return way_ == Way::kTiles && method_ == ProductMethod::kLibrary && tiling_.depth == 1 &&
+         shape_.batch == 1 && !shape_.symmetric && c_.leading == shape_.n &&
+         numbers * static_cast<std::int64_t>(sizeof(T)) <= kMostBytes;
+}
+
+template <class T>
+void PreparedProduct<T>::run_in_rectangles(
+    ThreadPool& pool, const T* a, const T* b,
+    const std::function<void(const Rectangle<T>&)>& each) const {
+  struct OneRectangle;
+  pool.run(tiling_.rows * tiling_.columns, [&](std::int64_t tile) {
+    const ProductRange rows = rows_of_tile(tile), columns = columns_of_tile(tile);
+    T* const values =
+        thread_memory<T, OneRectangle>(static_cast<std::size_t>(rows.size * shape_.n));
+    multiply({1, rows.size, columns.size, shape_.k}, a_at(a, 0, rows.first, 0),
+             b_at(b, 0, 0, columns.first), values, shape_.n, T(1), T(0));
+    each({rows.first, rows.size, columns.first, columns.size, values});
+  });
 }
 
 template <class T>

@@ -10,8 +10,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
+#include "autodiff/op.hpp"
 #include "autodiff/pool.hpp"
 #include "autodiff/product_tiling.hpp"
 #include "autodiff/tiny_products.hpp"
@@ -45,6 +47,13 @@ class PreparedProduct {
   PreparedProduct(const ProductShape& shape, const MatrixLayout& a, const MatrixLayout& b,
                   const MatrixLayout& c);
 
+  // Is the result computed in rectangles, each of them at once? Then run_in_rectangles() gives
+  // those of op(a) op(b) to `each`, with the bits of run(), on any thread of the pool, instead of
+  // writing them. Each thread keeps memory for one.
+  bool in_rectangles() const;
+  void run_in_rectangles(ThreadPool& pool, const T* a, const T* b,
+                         const std::function<void(const Rectangle<T>&)>& each) const;
+
   // Sums that are split over k use memory that the calling thread keeps (at most kMaxPartialSums
   // numbers of each type), else nothing of ours is allocated.
   void run(ThreadPool& pool, const T* a, const T* b, T* c, T alpha = 1, T beta = 0) const {
@@ -67,6 +76,8 @@ class PreparedProduct {
 
   Way choose_way();
   void run_way(ThreadPool& pool, const Operands& on) const;
+  ProductRange rows_of_tile(std::int64_t tile) const;
+  ProductRange columns_of_tile(std::int64_t tile) const;
   const T* a_at(const T* a, std::int64_t item, std::int64_t row, std::int64_t column) const;
   const T* b_at(const T* b, std::int64_t item, std::int64_t row, std::int64_t column) const;
   void multiply(const ProductShape& part, const T* a, const T* b, T* c, std::int64_t c_leading,

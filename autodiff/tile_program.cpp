@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
-#include <new>
 
+#include "autodiff/error.hpp"
 #include "autodiff/loops.hpp"
 #include "autodiff/runs.hpp"
+#include "autodiff/thread_memory.hpp"
 #include "autodiff/tile_sums.hpp"
 
 namespace jacquard {
@@ -18,20 +18,6 @@ constexpr std::size_t kMaxSlots = 1 + 5 * TileProgram<float>::kMaxNodes;
 // Buffers lie on the stack, where each thread has its own without an allocation. A program that
 // needs more of them, which is rare, has memory that the thread keeps.
 constexpr std::size_t kStackBytes = std::size_t{64} << 10;
-
-template <class T>
-T* kept_buffers(std::size_t count) {
-  struct Free {
-    void operator()(T* memory) const { ::operator delete (memory, std::align_val_t{64}); }
-  };
-  thread_local std::unique_ptr<T, Free> memory;
-  thread_local std::size_t size = 0;
-  if (size < count) {
-    memory.reset(static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64})));
-    size = count;
-  }
-  return memory.get();
-}
 
 }  // namespace
 
@@ -57,7 +43,7 @@ bool TileProgram<T>::may_share(std::size_t w, std::size_t r) const {
 template <class T>
 typename TileProgram<T>::Bound TileProgram<T>::bind(std::vector<T*> memory,
                                                     std::byte* workspace) const {
-  Bound bound{std::move(memory), workspace, is_one_tile(), {}, {}, {}};
+  Bound bound{std::move(memory), workspace, is_one_tile(), {}, {}, {}, {}};
   if (!bound.one_tile) return bound;
   std::vector<T*> slots(slots_);
   set_numbers(slots.data(),
@@ -71,11 +57,14 @@ typename TileProgram<T>::Bound TileProgram<T>::bind(std::vector<T*> memory,
   }
   for (std::size_t w = 0; w < direct_writes_.size(); ++w)
     if (direct_writes_[w] != 0) slots[direct_writes_[w]] = bound.memory[reads_.size() + w];
-  for (const Step& s : steps_)
-    if (s.run != nullptr)
-      bound.steps.push_back({s.run, slots[s.to], slots[s.a], slots[s.b], slots[s.c]});
-    else
-      bind_sum(sums_[s.to], slots[s.a], bound);
+  for (const Step& s : steps_) {
+    if (s.run == nullptr && s.code == nullptr) {
+      bind_sum(sums_[s.sum], slots[s.places[0]], bound);
+      continue;
+    }
+    bound.steps.push_back({s.run, s.code, bound.places.size()});
+    for (std::size_t p = 0; p < s.count; ++p) bound.places.push_back(slots[s.places[p]]);
+  }
   return bound;
 }
 
@@ -122,7 +111,13 @@ void TileProgram<T>::run_one_tile(const Bound& bound) const {
   for (const BoundCopy& c : bound.copies) c.run(c.to, c.from, c.step, c.rows, columns);
   const BoundStep *step = bound.steps.data(), *const first = step;
   const auto run_until = [&](const BoundStep* end) {
-    for (; step != end; ++step) step->run(step->to, step->a, step->b, step->c, count);
+    for (; step != end; ++step) {
+      T* const* const at = bound.places.data() + step->first;
+      if (step->code != nullptr)
+        step->code(at, count);
+      else
+        step->run(at[0], at[1], at[2], at[3], count);
+    }
   };
   for (const BoundAddition& a : bound.additions) {
     run_until(first + a.steps);
@@ -162,28 +157,59 @@ std::int64_t TileProgram<T>::offset(const Strides& strides, const Place& at) con
   return offset;
 }
 
+// Calls each(task) when the task's numbers, buffers and what is copied once are in their places.
 template <class T>
-void TileProgram<T>::run_part(std::int64_t i, std::span<T* const> memory,
-                              double* accumulators) const {
+template <class Each>
+void TileProgram<T>::in_task(std::span<T* const> memory, double* accumulators, std::int64_t part,
+                             const Followed* followed, const Each& each) const {
+  struct Buffers;
   std::array<T*, kMaxSlots> slots;
   alignas(64) std::array<T, kStackBytes / sizeof(T)> on_stack;
   const std::size_t numbers = (slots_ - first_buffer_) * static_cast<std::size_t>(buffer_size_);
   set_numbers(slots.data(),
-              numbers <= on_stack.size() ? on_stack.data() : kept_buffers<T>(numbers));
+              numbers <= on_stack.size() ? on_stack.data() : thread_memory<T, Buffers>(numbers));
   for (std::size_t r = 0; r < references_.size(); ++r)
     if (references_[r].kind == Reference::Kind::kCopiedOnce)
       copy_rows(references_[r], memory[r], {0, tile_rows_, 0, columns_, {}},
                 slots[references_[r].slot]);
-  parts_.each_block(
-      i, columns_,
-      [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) {
-        run_block(memory, slots.data(), accumulators, i, {row, rows, column, columns, place(row)});
-      });
+  each(Task{memory, accumulators, part, followed, slots.data()});
 }
 
 template <class T>
-void TileProgram<T>::run_block(std::span<T* const> memory, T** slots, double* accumulators,
-                               std::int64_t part, const Area& block) const {
+void TileProgram<T>::run_part(std::int64_t i, std::span<T* const> memory,
+                              double* accumulators) const {
+  in_task(memory, accumulators, i, nullptr, [&](const Task& task) {
+    parts_.each_block(
+        i, columns_,
+        [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) {
+          run_block(task, {row, rows, column, columns, place(row)});
+        });
+  });
+}
+
+template <class T>
+bool TileProgram<T>::can_follow(std::size_t read, std::int64_t width) const {
+  return sums_.empty() && !is_one_tile() && references_[read].kind == Reference::Kind::kDirect &&
+         (columns_ == width || rows_ == 1);
+}
+
+template <class T>
+void TileProgram<T>::follow(const Bound& bound, std::size_t read, std::int64_t width,
+                            const Rectangle<T>& r) const {
+  if (tile_rows_ > 1 && r.columns != columns_)
+    throw InternalError("tile program: tiles of several rows cannot follow parts of rows");
+  const Followed followed{read, r.first_row * width + r.first_column, r.values};
+  in_task(bound.memory, nullptr, 0, &followed, [&](const Task& task) {
+    if (columns_ == width)
+      return run_block(task, {r.first_row, r.rows, r.first_column, r.columns, place(r.first_row)});
+    if (r.columns == width) return run_block(task, {0, 1, followed.first, r.rows * width, {}});
+    for (std::int64_t row = 0; row < r.rows; ++row)
+      run_block(task, {0, 1, followed.first + row * width, r.columns, {}});
+  });
+}
+
+template <class T>
+void TileProgram<T>::run_block(const Task& task, const Area& block) const {
   Area tile = block;
   for (std::int64_t row = 0; row < block.rows; row += tile_rows_) {
     tile.row = block.row + row;
@@ -191,35 +217,41 @@ void TileProgram<T>::run_block(std::span<T* const> memory, T** slots, double* ac
     for (std::int64_t column = 0; column < block.columns; column += tile_columns_) {
       tile.column = block.column + column;
       tile.columns = std::min(tile_columns_, block.columns - column);
-      find_operands(memory, slots, tile);
-      run_steps(slots, accumulators, part, tile);
+      find_operands(task, tile);
+      run_steps(task.slots, task.accumulators, task.part, tile);
     }
     advance(tile.place, tile_rows_);
   }
 }
 
 template <class T>
-void TileProgram<T>::find_operands(std::span<T* const> memory, T** slots, const Area& area) const {
+void TileProgram<T>::find_operands(const Task& task, const Area& area) const {
   const std::int64_t start = area.row * columns_ + area.column;
+  const Followed* const followed = task.followed;
   for (std::size_t r = 0; r < references_.size(); ++r) {
     const Reference& reference = references_[r];
     switch (reference.kind) {
       case Reference::Kind::kDirect:
-        slots[reference.slot] = memory[r] + start;
+        // Of what is followed, steps only read the values.
+        task.slots[reference.slot] =
+            followed != nullptr && followed->read == r
+                ? const_cast<T*>(followed->values) + (start - followed->first)
+                : task.memory[r] + start;
         break;
       case Reference::Kind::kWithinRow:
-        slots[reference.slot] =
-            memory[r] + offset(reference.strides, area.place) + (reference.along ? area.column : 0);
+        task.slots[reference.slot] = task.memory[r] + offset(reference.strides, area.place) +
+                                     (reference.along ? area.column : 0);
         break;
       case Reference::Kind::kCopied:
-        copy_rows(reference, memory[r], area, slots[reference.slot]);
+        copy_rows(reference, task.memory[r], area, task.slots[reference.slot]);
         break;
       case Reference::Kind::kCopiedOnce:
         break;
     }
   }
   for (std::size_t w = 0; w < direct_writes_.size(); ++w)
-    if (direct_writes_[w] != 0) slots[direct_writes_[w]] = memory[reads_.size() + w] + start;
+    if (direct_writes_[w] != 0)
+      task.slots[direct_writes_[w]] = task.memory[reads_.size() + w] + start;
 }
 
 template <class T>
@@ -227,11 +259,16 @@ void TileProgram<T>::run_steps(T* const* slots, double* accumulators, std::int64
                                const Area& area) const {
   const std::int64_t count = area.rows * area.columns;
   for (const Step& step : steps_) {
-    if (step.run != nullptr) {
-      step.run(slots[step.to], slots[step.a], slots[step.b], slots[step.c], count);
+    if (step.code != nullptr) {
+      std::array<T*, kMostPlaces> places;
+      for (std::size_t p = 0; p < step.count; ++p) places[p] = slots[step.places[p]];
+      step.code(places.data(), count);
+    } else if (step.run != nullptr) {
+      step.run(slots[step.places[0]], slots[step.places[1]], slots[step.places[2]],
+               slots[step.places[3]], count);
     } else {
-      const Sum& sum = sums_[step.to];
-      add_to_sum(sum, slots[step.a], area,
+      const Sum& sum = sums_[step.sum];
+      add_to_sum(sum, slots[step.places[0]], area,
                  accumulators + sum.offset + (sum.shared ? part * sum.size : 0));
     }
   }

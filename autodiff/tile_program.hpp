@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "autodiff/arithmetic_code.hpp"
 #include "autodiff/row_kernels.hpp"
 #include "autodiff/tape.hpp"
 #include "autodiff/tile_sums.hpp"
@@ -52,11 +53,11 @@ class TileProgram {
   // Scratch memory that run() needs, aligned for double.
   std::int64_t workspace_bytes() const;
 
-  // A step with the places of its result and operands.
+  // A step, and where its places begin in Bound::places.
   struct BoundStep {
     RunKernel<T> run;
-    T* to;
-    const T *a, *b, *c;
+    ArithmeticCode<T> code;
+    std::size_t first;
   };
   // Rows of a read that are copied, or spread, before the steps.
   struct BoundCopy {
@@ -82,10 +83,18 @@ class TileProgram {
     bool one_tile = false;  // the rest is empty if not
     std::vector<BoundCopy> copies;
     std::vector<BoundStep> steps;
+    std::vector<T*> places;
     std::vector<BoundAddition> additions;
   };
   Bound bind(std::vector<T*> memory, std::byte* workspace) const;
   void run(ThreadPool* pool, const Bound& bound) const;
+
+  // Can the program follow a product of `width` columns, which is value number `read` of those that
+  // it reads, rectangle by rectangle? Sums cannot: parts have bounds of their own.
+  bool can_follow(std::size_t read, std::int64_t width) const;
+  // Does all that depends on this rectangle. May be called by several threads at once.
+  void follow(const Bound& bound, std::size_t read, std::int64_t width,
+              const Rectangle<T>& rectangle) const;
 
  private:
   struct Builder;
@@ -105,10 +114,14 @@ class TileProgram {
     bool along = true;  // its columns differ; else it has one number for a row
     Slot slot = 0;      // where steps find it
   };
-  // One run; or, where there is none, sum number `to` of what is in slot `a`.
+  // One pass over a tile, with the slots that it reads and writes: a run, with its result and three
+  // operands; or the code of several operations; or, where there is neither, a sum of the only one.
   struct Step {
     RunKernel<T> run = nullptr;
-    Slot to = 0, a = 0, b = 0, c = 0;
+    ArithmeticCode<T> code = nullptr;
+    std::size_t sum = 0;
+    std::size_t count = 0;
+    std::array<Slot, kMostPlaces> places{};
   };
   struct Sum {
     Strides strides;          // in the result
@@ -117,6 +130,13 @@ class TileProgram {
     std::int64_t size = 0;    // of the result
     std::int64_t offset = 0;  // of its accumulators
     std::size_t write = 0;    // which of the writes it is
+  };
+  // A value of which a rectangle is at hand: its elements lie as those of the space do, the first
+  // one being number `first` of the space.
+  struct Followed {
+    std::size_t read;
+    std::int64_t first;
+    const T* values;
   };
   // An index along each of the row axes.
   using Place = std::array<std::int64_t, Shape::kMaxRank>;
@@ -135,9 +155,19 @@ class TileProgram {
   void run_one_tile(const Bound& bound) const;
   void set_numbers(T** slots, T* buffers) const;
   void run_part(std::int64_t i, std::span<T* const> memory, double* accumulators) const;
-  void run_block(std::span<T* const> memory, T** slots, double* accumulators, std::int64_t part,
-                 const Area& block) const;
-  void find_operands(std::span<T* const> memory, T** slots, const Area& tile) const;
+  // Memory of one task, and where steps find what lies in it.
+  struct Task {
+    std::span<T* const> memory;
+    double* accumulators;
+    std::int64_t part;
+    const Followed* followed;  // or null
+    T** slots;
+  };
+  template <class Each>
+  void in_task(std::span<T* const> memory, double* accumulators, std::int64_t part,
+               const Followed* followed, const Each& each) const;
+  void run_block(const Task& task, const Area& block) const;
+  void find_operands(const Task& task, const Area& tile) const;
   void run_steps(T* const* slots, double* accumulators, std::int64_t part, const Area& tile) const;
   template <class Each>
   void each_even_rows(const Strides& strides, const Area& area, const Each& each) const;
@@ -152,7 +182,7 @@ class TileProgram {
   std::vector<Reference> references_;  // of the reads
   std::vector<Slot> direct_writes_;    // slots of the writes that are no sums; 0: it is one
   std::vector<Step> steps_;
-  std::vector<std::size_t> last_read_, first_write_;  // steps, for may_share()
+  std::vector<std::size_t> last_read_, first_write_;  // times, for may_share()
   std::vector<Sum> sums_;
   std::vector<T> numbers_;  // attributes; their slots come first
   std::vector<std::int64_t> row_axes_;

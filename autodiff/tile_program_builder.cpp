@@ -1,9 +1,10 @@
 // How a tile program is made: rows and columns, tiles and parts, places in memory, steps.
 #include <algorithm>
+#include <numeric>
 #include <span>
+#include <utility>
 
 #include "autodiff/loops.hpp"
-#include "autodiff/pair_runs.hpp"
 #include "autodiff/runs.hpp"
 #include "autodiff/simd.hpp"
 #include "autodiff/tile_program.hpp"
@@ -25,15 +26,20 @@ struct TileProgram<T>::Builder {
   TileProgram& p;
   const Tape& tape;
   const TileGroup& group;
-  Shape space;                                   // without axes of size 1
-  std::vector<std::vector<std::int64_t>> walks;  // strides of each reference, then of each sum
-  std::vector<bool> along;
-  std::vector<NodeId> summed;  // the sums among the nodes
-  std::vector<Slot> slot_of;   // by place in group.nodes, as all below
-  std::vector<std::size_t> last_use;
-  std::vector<std::size_t> inner;  // the operand that is computed in the same step
-  std::vector<bool> is_inner;
-  std::vector<Slot> free_buffers;
+  Shape space{};                                   // without axes of size 1
+  std::vector<std::vector<std::int64_t>> walks{};  // strides of each reference, then of each sum
+  std::vector<bool> along{};
+  std::vector<NodeId> summed{};  // the sums among the nodes
+  std::vector<Slot> slot_of{};   // by place in group.nodes
+  // Nodes that are computed in one pass over a tile, in the order of the passes: arithmetic, or a
+  // single operation or sum.
+  std::vector<std::vector<std::size_t>> passes{};
+  std::vector<std::vector<std::size_t>> readers{};  // of each node, inside, ascending
+  std::vector<std::size_t> pass_of{};               // 0 for the first
+  std::vector<std::size_t> last_use{};              // the last pass that reads a node from a slot
+  std::vector<bool> in_slot{};                      // something outside its own pass reads it
+  std::vector<Slot> free_buffers{};
+  std::size_t time = 0;  // counts operations, in the order in which they see the memory
 
   // ---- places in memory
   std::size_t place_in_group(NodeId id) const {
@@ -120,15 +126,16 @@ struct TileProgram<T>::Builder {
   // ---- tiles and parts
   // The most values that are in buffers at one time.
   std::int64_t most_alive() const {
-    std::vector<std::int64_t> ending(group.nodes.size(), 0);
+    std::vector<std::int64_t> ending(passes.size(), 0);
     std::int64_t alive = 0, most = 0;
-    for (std::size_t n = 0; n < group.nodes.size(); ++n) {
-      if (!is_sum(group.nodes[n]) && !written(group.nodes[n]) && !is_inner[n]) {
-        ++alive;
-        ++ending[last_use[n]];
-      }
+    for (std::size_t pass = 0; pass < passes.size(); ++pass) {
+      for (const std::size_t n : passes[pass])
+        if (in_slot[n] && !written(group.nodes[n])) {
+          ++alive;
+          ++ending[last_use[n]];
+        }
       most = std::max(most, alive);
-      alive -= ending[n];
+      alive -= ending[pass];
     }
     return most;
   }
@@ -225,56 +232,141 @@ struct TileProgram<T>::Builder {
   // ---- steps
   std::size_t none() const { return group.nodes.size(); }
 
-  // By node: the one that reads it inside the program, if there is one and it does so once.
-  std::vector<std::size_t> only_readers() const {
-    std::vector<std::size_t> readers(none(), none());
-    std::vector<int> reads(none(), 0);
+  void find_readers() {
+    readers.assign(none(), {});
     for (std::size_t n = 0; n < none(); ++n)
       for (const NodeId in : tape.node(group.nodes[n]).inputs)
-        if (inside(in)) {
-          readers[place_in_group(in)] = n;
-          ++reads[place_in_group(in)];
-        }
-    for (std::size_t n = 0; n < none(); ++n)
-      if (reads[n] != 1) readers[n] = none();
-    return readers;
+        if (inside(in)) readers[place_in_group(in)].push_back(n);
   }
 
-  // A value that one op alone reads is computed in the step of that op where the two have a run.
-  // Nothing is written between them, so that nothing is read later than it may be.
-  void find_pairs() {
-    inner.assign(none(), none());
-    is_inner.assign(none(), false);
-    const std::vector<std::size_t> readers = only_readers();
-    std::size_t last_written = 0;
-    for (std::size_t n = 0; n < none(); ++n) {
-      const Node& node = tape.node(group.nodes[n]);
-      for (std::size_t i = 0; i < node.inputs.size() && !is_sum(group.nodes[n]); ++i) {
-        if (!inside(node.inputs[i])) continue;
-        const std::size_t in = place_in_group(node.inputs[i]);
-        if (readers[in] != n || inner[in] != none() || written(group.nodes[in]) ||
-            in < last_written || pair_runs(*tape.node(node.inputs[i]).op, *node.op, i) == nullptr)
-          continue;
-        inner[n] = in;
-        is_inner[in] = true;
-        break;
-      }
-      if (written(group.nodes[n]) && !is_sum(group.nodes[n])) last_written = n;
+  // What reads only the memory is best computed where it is needed first; but not behind anything
+  // that is written outside, for that may be over what it reads.
+  std::vector<std::size_t> order() const {
+    std::vector<std::size_t> at(none());
+    std::size_t barrier = none();
+    for (std::size_t n = none(); n-- > 0;) {
+      const NodeId id = group.nodes[n];
+      if (written(id)) barrier = n;
+      at[n] = n;
+      const auto& inputs = tape.node(id).inputs;
+      if (written(id) || is_sum(id) ||
+          std::ranges::any_of(inputs, [&](NodeId in) { return inside(in); }))
+        continue;
+      at[n] = readers[n].empty() ? n : std::min(readers[n].front(), barrier);
     }
+    std::vector<std::size_t> result(none());
+    std::iota(result.begin(), result.end(), std::size_t{0});
+    std::ranges::stable_sort(result, {},
+                             [&](std::size_t n) { return std::pair(at[n], at[n] == n); });
+    return result;
   }
 
-  // When a value is needed for the last time.
-  void find_last_uses() {
-    last_use.assign(none(), 0);
-    const auto note = [&](std::size_t from, std::size_t at) {
-      for (const NodeId in : tape.node(group.nodes[from]).inputs)
-        if (inside(in)) last_use[place_in_group(in)] = at;
+  // Arithmetic waits in an open pass until something needs its results from a slot. What does not
+  // wait for it comes before it, unless it is written outside: that may be over something that the
+  // open pass reads.
+  void find_passes() {
+    const ArithmeticChain smallest{{false}, {{Arithmetic::kNegate, 0, 0}}, {1}};
+    const bool has_code = arithmetic_code<T>(smallest) != nullptr;
+    std::vector<std::size_t> open, sums_of_open;
+    const auto close = [&] {
+      if (!open.empty()) passes.push_back(std::move(open));
+      for (const std::size_t n : sums_of_open) passes.push_back({n});
+      open.clear();
+      sums_of_open.clear();
     };
-    for (std::size_t n = 0; n < none(); ++n) {
-      if (is_inner[n]) continue;
-      if (inner[n] != none()) note(inner[n], n);
-      note(n, n);
+    for (const std::size_t n : order()) {
+      const NodeId id = group.nodes[n];
+      const bool waits = std::ranges::any_of(tape.node(id).inputs, [&](NodeId in) {
+        return inside(in) && std::ranges::find(open, place_in_group(in)) != open.end();
+      });
+      if (is_sum(id)) {
+        if (waits)
+          sums_of_open.push_back(n);
+        else
+          passes.push_back({n});
+      } else if (!has_code || tape.node(id).op->arithmetic == Arithmetic::kNone) {
+        if (waits || written(id)) close();
+        passes.push_back({n});
+      } else {
+        open.push_back(n);
+        if (open.size() == 1 || fits(open)) continue;
+        open.pop_back();
+        close();
+        open.push_back(n);
+      }
     }
+    close();
+  }
+
+  void find_last_uses() {
+    pass_of.assign(none(), 0);
+    last_use.assign(none(), 0);
+    in_slot.assign(none(), false);
+    for (std::size_t pass = 0; pass < passes.size(); ++pass)
+      for (const std::size_t n : passes[pass]) {
+        pass_of[n] = pass;
+        in_slot[n] = written(group.nodes[n]) && !is_sum(group.nodes[n]);
+      }
+    for (std::size_t pass = 0; pass < passes.size(); ++pass)
+      for (const std::size_t n : passes[pass])
+        for (const NodeId in : tape.node(group.nodes[n]).inputs) {
+          if (!inside(in) || pass_of[place_in_group(in)] == pass) continue;
+          in_slot[place_in_group(in)] = true;
+          last_use[place_in_group(in)] = pass;
+        }
+  }
+
+  // A pass as code: what it loads and stores, in the order of its places.
+  struct Chain {
+    ArithmeticChain code;
+    std::vector<NodeId> loaded;
+    std::vector<std::size_t> stored;
+  };
+
+  // `is_stored` and `is_number` say so of a place in the group and of a node.
+  template <class IsStored, class IsNumber>
+  Chain chain_of(const std::vector<std::size_t>& nodes, const IsStored& is_stored,
+                 const IsNumber& is_number) const {
+    Chain chain;
+    const auto within = [&](NodeId id) {
+      const auto at = inside(id) ? std::ranges::find(nodes, place_in_group(id)) : nodes.end();
+      return static_cast<std::size_t>(at - nodes.begin());
+    };
+    for (const std::size_t n : nodes)
+      for (const NodeId in : tape.node(group.nodes[n]).inputs)
+        if (within(in) == nodes.size() &&
+            std::ranges::find(chain.loaded, in) == chain.loaded.end()) {
+          chain.loaded.push_back(in);
+          chain.code.loads.push_back(is_number(in));
+        }
+    const auto value = [&](NodeId id) {
+      const std::size_t loads = chain.loaded.size(), step = within(id);
+      if (step < nodes.size()) return static_cast<std::uint8_t>(loads + step);
+      return static_cast<std::uint8_t>(std::ranges::find(chain.loaded, id) - chain.loaded.begin());
+    };
+    for (const std::size_t n : nodes) {
+      const Node& node = tape.node(group.nodes[n]);
+      chain.code.steps.push_back(
+          {node.op->arithmetic, value(node.inputs[0]),
+           node.inputs.size() > 1 ? value(node.inputs[1]) : std::uint8_t{0}});
+      if (!is_stored(n)) continue;
+      chain.stored.push_back(n);
+      chain.code.stored.push_back(value(group.nodes[n]));
+    }
+    return chain;
+  }
+
+  // Could these be one pass, if it ended here?
+  bool fits(const std::vector<std::size_t>& nodes) const {
+    constexpr std::size_t kMostNodes = 64;
+    if (nodes.size() > kMostNodes) return false;
+    const auto is_stored = [&](std::size_t n) {
+      return written(group.nodes[n]) || std::ranges::any_of(readers[n], [&](std::size_t reader) {
+               return std::ranges::find(nodes, reader) == nodes.end();
+             });
+    };
+    const Chain chain = chain_of(nodes, is_stored, [](NodeId) { return false; });
+    return chain.loaded.size() + chain.stored.size() <= kMostPlaces && fits_registers(chain.code);
   }
 
   Slot slot(NodeId id) const {
@@ -290,11 +382,11 @@ struct TileProgram<T>::Builder {
     return r.kind == Kind::kWithinRow && !r.along;
   }
 
-  // Buffers of what is not needed after node n.
-  void give_back(std::size_t n, std::span<const NodeId> operands) {
+  // Buffers of what is not needed after this pass.
+  void give_back(std::size_t pass, std::span<const NodeId> operands) {
     for (std::size_t i = 0; i < operands.size(); ++i) {
       const NodeId in = operands[i];
-      if (!inside(in) || last_use[place_in_group(in)] != n) continue;
+      if (!inside(in) || last_use[place_in_group(in)] != pass) continue;
       const auto before = operands.first(i);
       if (std::ranges::find(before, in) != before.end()) continue;
       if (slot(in) >= p.first_buffer_) free_buffers.push_back(slot(in));
@@ -311,80 +403,91 @@ struct TileProgram<T>::Builder {
     return slot;
   }
 
-  void note_reads(std::span<const NodeId> ids) {
-    for (const NodeId id : ids)
-      if (!inside(id)) p.last_read_[read_of(id)] = p.steps_.size();
-  }
-
-  // What node n is computed from, and by which runs.
-  const Runs& operands_of(std::size_t n, std::vector<NodeId>& operands) const {
-    const Node& node = tape.node(group.nodes[n]);
-    operands = node.inputs;
-    if (inner[n] == none()) return *node.op->runs;
-    const NodeId first = group.nodes[inner[n]];
-    const auto side = std::ranges::find(operands, first);
-    const Runs& runs = *pair_runs(*tape.node(first).op, *node.op,
-                                  static_cast<std::size_t>(side - operands.begin()));
-    operands.erase(side);
-    operands.insert(operands.begin(), tape.node(first).inputs.begin(),
-                    tape.node(first).inputs.end());
-    return runs;
-  }
-
-  void add_elementwise(std::size_t n, std::size_t& attribute) {
-    std::vector<NodeId> operands;
-    const Runs& runs = operands_of(n, operands);
+  // An operation takes place: what it reads and writes outside.
+  void note_time(std::size_t n) {
     const NodeId id = group.nodes[n];
+    for (const NodeId in : tape.node(id).inputs)
+      if (!inside(in)) p.last_read_[read_of(in)] = time;
+    if (const auto w = std::ranges::find(p.writes_, id); w != p.writes_.end())
+      p.first_write_[static_cast<std::size_t>(w - p.writes_.begin())] = time;
+    ++time;
+  }
+
+  void add_operation(std::size_t pass, std::size_t n) {
+    const NodeId id = group.nodes[n];
+    const Node& node = tape.node(id);
     std::vector<Slot> slots;
     std::size_t numbers = 0;
-    for (std::size_t i = 0; i < operands.size(); ++i) {
-      slots.push_back(slot(operands[i]));
-      if (one_number(operands[i])) numbers |= std::size_t{1} << i;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      slots.push_back(slot(node.inputs[i]));
+      if (one_number(node.inputs[i])) numbers |= std::size_t{1} << i;
     }
-    if (!tape.node(id).op->run_attribute.empty()) {
+    if (!node.op->run_attribute.empty()) {
       numbers |= std::size_t{1} << slots.size();
-      slots.push_back(static_cast<Slot>(1 + attribute++));
+      slots.push_back(attribute_slot(n));
     }
-    note_reads(operands);
-    give_back(n, operands);
+    give_back(pass, node.inputs);
     Step step;
-    step.run = runs::of<T>(runs, simd())[numbers];
-    step.to = slot_of[n] = result_slot(id);
-    Slot* const places[] = {&step.a, &step.b, &step.c};
-    for (std::size_t i = 0; i < slots.size(); ++i) *places[i] = slots[i];
-    if (const auto w = std::ranges::find(p.writes_, id); w != p.writes_.end())
-      p.first_write_[static_cast<std::size_t>(w - p.writes_.begin())] = p.steps_.size();
+    step.run = runs::of<T>(*node.op->runs, simd())[numbers];
+    step.places[0] = slot_of[n] = result_slot(id);
+    std::ranges::copy(slots, step.places.begin() + 1);
+    step.count = 4;
     p.steps_.push_back(step);
   }
 
+  // Numbers have the first slots, in the order of the nodes whose attributes they are.
+  Slot attribute_slot(std::size_t n) const {
+    Slot slot = 1;
+    for (std::size_t before = 0; before < n; ++before)
+      if (!tape.node(group.nodes[before]).op->run_attribute.empty()) ++slot;
+    return slot;
+  }
+
+  void add_arithmetic(std::size_t pass) {
+    const Chain chain = chain_of(
+        passes[pass], [&](std::size_t n) { return in_slot[n]; },
+        [&](NodeId id) { return one_number(id); });
+    Step step;
+    step.code = arithmetic_code<T>(chain.code);
+    for (const NodeId in : chain.loaded) step.places[step.count++] = slot(in);
+    for (const std::size_t n : chain.stored)
+      step.places[step.count++] = slot_of[n] = result_slot(group.nodes[n]);
+    give_back(pass, chain.loaded);  // not before: it loads while it stores
+    p.steps_.push_back(step);
+  }
+
+  void add_sum(std::size_t pass, std::size_t n) {
+    const Node& node = tape.node(group.nodes[n]);
+    Step step;
+    step.sum = static_cast<std::size_t>(std::ranges::find(summed, group.nodes[n]) - summed.begin());
+    step.places[step.count++] = slot(node.inputs[0]);
+    p.steps_.push_back(step);
+    give_back(pass, node.inputs);
+  }
+
   void add_steps() {
-    slot_of.assign(group.nodes.size(), 0);
+    slot_of.assign(none(), 0);
     p.last_read_.assign(p.reads_.size(), 0);
     p.first_write_.assign(p.writes_.size(), 0);
-    std::size_t attribute = 0, sum = 0;
-    for (std::size_t n = 0; n < group.nodes.size(); ++n) {
-      const NodeId id = group.nodes[n];
-      if (is_inner[n]) continue;
-      if (!is_sum(id)) {
-        add_elementwise(n, attribute);
-        continue;
-      }
-      const Node& node = tape.node(id);
-      note_reads(node.inputs);
-      Step step;
-      step.to = static_cast<Slot>(sum++);
-      step.a = slot(node.inputs[0]);
-      p.steps_.push_back(step);
-      give_back(n, node.inputs);
+    for (std::size_t pass = 0; pass < passes.size(); ++pass) {
+      for (const std::size_t n : passes[pass]) note_time(n);
+      const std::size_t first = passes[pass][0];
+      if (passes[pass].size() > 1)
+        add_arithmetic(pass);
+      else if (is_sum(group.nodes[first]))
+        add_sum(pass, first);
+      else
+        add_operation(pass, first);
     }
   }
 };
 
 template <class T>
 TileProgram<T>::TileProgram(const Tape& tape, const TileGroup& group) {
-  Builder builder{*this, tape, group, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Builder builder{*this, tape, group};
   builder.find_reads();
-  builder.find_pairs();
+  builder.find_readers();
+  builder.find_passes();
   builder.find_last_uses();
   builder.choose_axes();
   builder.choose_tiles();

@@ -8,7 +8,6 @@
 #include "autodiff/error.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/ops/families.hpp"
-#include "autodiff/pair_runs.hpp"
 
 namespace jacquard {
 namespace {
@@ -17,10 +16,6 @@ constexpr std::array kAwayFromZero = {Domain{-2, 2}, Domain{0.3, 3}};
 constexpr std::array kPositive = {Domain{0.3, 3}};
 
 constexpr auto plus = [](auto x, auto y) JACQUARD_INLINE { return x + y; };
-constexpr auto minus = [](auto x, auto y) JACQUARD_INLINE { return x - y; };
-constexpr auto times = [](auto x, auto y) JACQUARD_INLINE { return x * y; };
-constexpr auto negative = [](auto x) JACQUARD_INLINE { return -x; };
-constexpr auto squared = [](auto x) JACQUARD_INLINE { return x * x; };
 constexpr auto to_the_power = [](auto x, auto y) JACQUARD_INLINE { return number::pow(x, y); };
 
 // n-ary, so that the adjoint of a node read many times is one node and one sweep over memory.
@@ -38,27 +33,30 @@ constinit const Op add_op = elementwise({
                &runs::kRuns<decltype(plus), 2>},
     .derivative = [](const Call& c, Expr g) { return std::vector<Expr>(c.in.size(), g); },
     .commutative = true,
+    .arithmetic = Arithmetic::kAdd,
 });
 
 constinit const Op subtract_op = elementwise({
     .name = "subtract",
     .arity = 2,
-    .kernel = scalar2(minus),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x - y; }),
     .derivative =
         [](const Call&, Expr g) {
           return std::vector<Expr>{g, -g};
         },
+    .arithmetic = Arithmetic::kSubtract,
 });
 
 constinit const Op multiply_op = elementwise({
     .name = "multiply",
     .arity = 2,
-    .kernel = scalar2(times),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x * y; }),
     .derivative =
         [](const Call& c, Expr g) {
           return std::vector<Expr>{g * c.in[1], g * c.in[0]};
         },
     .commutative = true,
+    .arithmetic = Arithmetic::kMultiply,
 });
 
 constinit const Op divide_op = elementwise({
@@ -70,18 +68,21 @@ constinit const Op divide_op = elementwise({
           return std::vector<Expr>{g / c.in[1], -(g * c.out / c.in[1])};
         },
     .domains = kAwayFromZero,
+    .arithmetic = Arithmetic::kDivide,
 });
 
 constinit const Op negate_op = elementwise({
     .name = "negate",
-    .kernel = scalar1(negative),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return -x; }),
     .derivative = [](const Call&, Expr g) { return std::vector<Expr>{-g}; },
+    .arithmetic = Arithmetic::kNegate,
 });
 
 constinit const Op square_op = elementwise({
     .name = "square",
-    .kernel = scalar1(squared),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE { return x * x; }),
     .derivative = [](const Call& c, Expr g) { return std::vector<Expr>{g * (2.0 * c.in[0])}; },
+    .arithmetic = Arithmetic::kSquare,
 });
 
 // The exponent is an attribute, so that x^3 is defined, and smooth, for negative x as well.
@@ -127,61 +128,6 @@ constinit const Op power_op = elementwise({
     .costly = true,
 });
 
-// ---------------------------------------------------------------- two of them as one run
-constexpr std::array kPaired = {&add_op, &subtract_op, &multiply_op, &negate_op, &square_op};
-constexpr std::tuple kPairedFunctions = {plus, minus, times, negative, squared};
-constexpr std::size_t kPairedCount = kPaired.size(), kUnaryFrom = 3;
-constexpr std::size_t kNotCommutative = 1;
-
-template <std::size_t I>
-using PairedFunction = std::tuple_element_t<I, std::remove_const_t<decltype(kPairedFunctions)>>;
-
-template <std::size_t Inner, std::size_t Outer, std::size_t Side>
-struct Pair {
-  using First = PairedFunction<Inner>;
-  using Second = PairedFunction<Outer>;
-  static constexpr int kFirstArity = Inner < kUnaryFrom ? 2 : 1;
-  static constexpr int kArity = kFirstArity + (Outer < kUnaryFrom ? 1 : 0);
-
-  template <class T>
-  [[gnu::always_inline]] static T second(T first, T other) {
-    return Side == 0 ? Second{}(first, other) : Second{}(other, first);
-  }
-  template <class T>
-  [[gnu::always_inline]] T operator()(T x) const {
-    return Second{}(First{}(x));
-  }
-  template <class T>
-  [[gnu::always_inline]] T operator()(T x, T y) const {
-    if constexpr (kFirstArity == 2)
-      return Second{}(First{}(x, y));
-    else
-      return second(First{}(x), y);
-  }
-  template <class T>
-  [[gnu::always_inline]] T operator()(T x, T y, T z) const {
-    return second(First{}(x, y), z);
-  }
-};
-
-template <std::size_t Inner, std::size_t Outer, std::size_t Side>
-constexpr const Runs* runs_of_pair() {
-  if constexpr (Side == 0 || Outer == kNotCommutative)
-    return &runs::kRuns<Pair<Inner, Outer, Side>, Pair<Inner, Outer, Side>::kArity>;
-  else
-    return Outer < kUnaryFrom ? runs_of_pair<Inner, Outer, 0>() : nullptr;
-}
-
-template <std::size_t... At>
-constexpr std::array<const Runs*, sizeof...(At)> runs_of_pairs(std::index_sequence<At...>) {
-  return {runs_of_pair<At / kPairedCount / 2, At / 2 % kPairedCount, At % 2>()...};
-}
-constexpr auto kPairs = runs_of_pairs(std::make_index_sequence<kPairedCount * kPairedCount * 2>());
-
-std::size_t place_in_pairs(const Op& op) {
-  return static_cast<std::size_t>(std::ranges::find(kPaired, &op) - kPaired.begin());
-}
-
 }  // namespace
 
 Expr add_all(const std::vector<Expr>& terms) {
@@ -211,12 +157,6 @@ Expr power(Expr x, double exponent) {
   return x.tape->append(power_constant_op, {x}, {{"exponent", exponent}});
 }
 Expr power(Expr x, Expr exponent) { return x.tape->append(power_op, {x, exponent}); }
-
-const Runs* pair_runs(const Op& inner, const Op& outer, std::size_t side) {
-  const std::size_t first = place_in_pairs(inner), second = place_in_pairs(outer);
-  if (first == kPairedCount || second == kPairedCount || side > 1) return nullptr;
-  return kPairs[(first * kPairedCount + second) * 2 + side];
-}
 
 std::span<const Op* const> arithmetic_ops() {
   static constexpr std::array kOps = {&add_op,    &subtract_op, &multiply_op,       &divide_op,

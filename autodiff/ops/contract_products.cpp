@@ -225,14 +225,22 @@ class ReadyProduct {
 
   std::int64_t workspace() const { return contraction_.workspace; }
 
+  // Columns of the result, where it is computed in rectangles; else 0.
+  std::int64_t width() const {
+    return !contraction_.reorder && product_.in_rectangles() ? contraction_.shape.n : 0;
+  }
+  void run_in_rectangles(const KernelCall<T>& c, const typename Prepared<T>::Each& each) const {
+    ThreadPool& pool = *c.context.pool;
+    product_.run_in_rectangles(pool, factor(*contraction_.a, c, swapped_ ? 1 : 0),
+                               factor(*contraction_.b, c, swapped_ ? 0 : 1), each);
+  }
+
   // The result is `alpha` times the product of operands `first` and first + 1, plus `beta` times
   // what stands there (only where it is not reordered).
   void run(const KernelCall<T>& c, std::size_t first, T alpha, T beta) const {
     ThreadPool& pool = *c.context.pool;
-    const T* const a =
-        contraction_.a->ready(&pool, c.in[first + (swapped_ ? 1 : 0)].data, c.workspace);
-    const T* const b =
-        contraction_.b->ready(&pool, c.in[first + (swapped_ ? 0 : 1)].data, c.workspace);
+    const T* const a = factor(*contraction_.a, c, first + (swapped_ ? 1 : 0));
+    const T* const b = factor(*contraction_.b, c, first + (swapped_ ? 0 : 1));
     const auto& reorder = contraction_.reorder;
     T* const result = reorder ? c.workspace + contraction_.scratch : c.out;
     product_.run(pool, a, b, result, alpha, beta);
@@ -240,6 +248,10 @@ class ReadyProduct {
   }
 
  private:
+  static const T* factor(const Factor& factor, const KernelCall<T>& c, std::size_t operand) {
+    return factor.ready(c.context.pool, c.in[operand].data, c.workspace);
+  }
+
   MatrixContraction contraction_;
   bool swapped_;
   PreparedProduct<T> product_;
@@ -267,7 +279,16 @@ template <class T>
 Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
   if (const auto product = product_of(s, call)) {
     const ReadyProduct<T> ready(*product);
-    return {ready.workspace(), [ready](const KernelCall<T>& c) { ready.run(c, 0, T(1), T(0)); }};
+    Prepared<T> prepared{ready.workspace(),
+                         [ready](const KernelCall<T>& c) { ready.run(c, 0, T(1), T(0)); }};
+    if (ready.width() > 0) {
+      prepared.width = ready.width();
+      prepared.run_in_rectangles = [ready](const KernelCall<T>& c,
+                                           const typename Prepared<T>::Each& each) {
+        ready.run_in_rectangles(c, each);
+      };
+    }
+    return prepared;
   }
   return plain_pair<T>(s, call);
 }

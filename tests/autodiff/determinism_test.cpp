@@ -103,6 +103,7 @@ TEST_CASE_TEMPLATE(
   const Trace all = train<T>(training, 1, 3);
   for (const std::vector<std::string>& without : {std::vector<std::string>{},
                                                   {"fusion"},
+                                                  {"following"},
                                                   {"in_place"},
                                                   {"accumulation"},
                                                   {"fusion", "in_place"},

@@ -83,7 +83,7 @@ std::string mistake_in(const Groups& groups) {
     return static_cast<bool>(marks[at(viewed(tape, id))]);
   };
   for (const Expr& root : groups.graph.roots) needed[at(viewed(tape, root.id))] = true;
-  for (const auto& [tiled, group] : groups.list) {
+  for (const auto& [tiled, group, product] : groups.list) {
     const auto inside = [&, in_tiles = tiled, &nodes = group.nodes](NodeId id) {
       return in_tiles && std::ranges::binary_search(nodes, id) && tape.node(id).op->name != "sum";
     };

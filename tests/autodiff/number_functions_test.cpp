@@ -1,14 +1,12 @@
 // The functions of float and double against quad: their stated errors, the same bits in every kind
 // of vector, order, and what they make of zeros, infinities and subnormal numbers.
 //
-// Largest errors in units in the last place at 180,000 to 300,000 random points of each function
-// (at all floats and at millions of doubles: `--test-suite=long --source-file=*number_functions*`):
+// Largest errors in units in the last place, of float at every one of them, of double at three
+// million points of each function (`--test-suite=long --source-file=*number_functions*`):
 //
-//              exp  expm1  log  log1p  tanh  erf  sigmoid  softplus
-//     float    0.74  0.93  0.79  0.87  0.68  1.20   0.55     1.04
-//     double   0.74  0.91  0.76  0.87  0.75  1.28   0.78     1.08
-#include "autodiff/number_functions.hpp"
-
+//              exp  expm1  log   log1p  tanh  erf   sigmoid  softplus
+//     float    0.55  0.51  0.52  0.52   0.51  0.51   0.55     0.55
+//     double   0.75  0.97  0.79  0.88   0.76  1.33   0.78     1.07
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -30,7 +28,7 @@ using namespace jacquard::testing;
 namespace {
 
 template <class T>
-using Bits = number::branch_free::Bits<T>;
+using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
@@ -53,15 +51,15 @@ template <class Visit>
 void for_each_function(const Visit& visit) {
   const double half = std::log(2.0) / 2;
   visit(
-      Function{JACQUARD_FUNCTION(exp), -760, 720, 0.75, 0.75, {-708.4, -87.3, half, 88.7, 709.8}});
-  visit(Function{JACQUARD_FUNCTION(expm1), -50, 720, 0.95, 0.95, {-40, -half, half, 80, 700}});
+      Function{JACQUARD_FUNCTION(exp), -760, 720, 0.55, 0.75, {-708.4, -87.3, half, 88.7, 709.8}});
+  visit(Function{JACQUARD_FUNCTION(expm1), -50, 720, 0.55, 1.0, {-40, -half, half, 80, 700}});
   visit(
-      Function{JACQUARD_FUNCTION(log), 0, 1e4, 0.8, 0.8, {0x1p-1022, 0x1p-126, 0.7071, 1, 1.414}});
-  visit(Function{JACQUARD_FUNCTION(log1p), -1, 1e4, 0.9, 0.9, {-1, -0.2929, 0.4142, 1, 0x1p53}});
-  visit(Function{JACQUARD_FUNCTION(tanh), -25, 25, 0.8, 0.8, {-10, half / 2, half, 10, 20}});
-  visit(Function{JACQUARD_FUNCTION(erf), -7, 7, 1.4, 1.4, {-1, 1, 4, 5.95}});
-  visit(Function{JACQUARD_FUNCTION(sigmoid), -760, 60, 0.56, 0.8, {-708.4, -87.3, half, 20, 40}});
-  visit(Function{JACQUARD_FUNCTION(softplus), -760, 60, 1.1, 1.1, {-708.4, -87.3, -0.88, 20, 40}});
+      Function{JACQUARD_FUNCTION(log), 0, 1e4, 0.55, 0.8, {0x1p-1022, 0x1p-126, 0.7071, 1, 1.414}});
+  visit(Function{JACQUARD_FUNCTION(log1p), -1, 1e4, 0.55, 0.9, {-1, -0.2929, 0.4142, 1, 0x1p53}});
+  visit(Function{JACQUARD_FUNCTION(tanh), -25, 25, 0.55, 0.8, {-10, half / 2, half, 10, 20}});
+  visit(Function{JACQUARD_FUNCTION(erf), -7, 7, 0.55, 1.4, {-1, 1, 4, 5.95}});
+  visit(Function{JACQUARD_FUNCTION(sigmoid), -760, 60, 0.55, 0.8, {-708.4, -87.3, half, 20, 40}});
+  visit(Function{JACQUARD_FUNCTION(softplus), -760, 60, 0.55, 1.1, {-708.4, -87.3, -0.88, 20, 40}});
 }
 #undef JACQUARD_FUNCTION
 
@@ -267,13 +265,12 @@ TEST_CASE("functions have the same bits in scalar form and in every kind of vect
 }
 
 // Next to 1, erf grows by less than a unit from one number to the next; an error above half a unit
-// then shows as a fall.
-TEST_CASE("functions but erf keep the order of neighbouring arguments") {
+// then shows as a fall, as those of double do.
+TEST_CASE("functions but erf of double keep the order of neighbouring arguments") {
   for_each_function([](const auto& f) {
-    if (f.name == "erf") return;
     CAPTURE(f.name);
     check_order<float>(f);
-    check_order<double>(f);
+    if (f.name != "erf") check_order<double>(f);
   });
 }
 

@@ -4,6 +4,8 @@
 #include <set>
 #include <string>
 
+#include "autodiff/difference.hpp"
+#include "autodiff/gradient.hpp"
 #include "autodiff/ops.hpp"
 #include "tests/support/op_check.hpp"
 #include "tests/support/row_check.hpp"
@@ -173,6 +175,17 @@ TEST_CASE("smooth functions keep agreeing to the fifth order") {
                      op_call(*op, std::vector<Shape>(static_cast<std::size_t>(op->arity), {2})),
                      /*seed=*/3, /*highest=*/5),
                  "");
+}
+
+// 2 / sqrt(pi) as one double would be wrong in the 17th digit.
+TEST_CASE("the slope of erf is right beyond the digits of double") {
+  Tape tape;
+  const Expr x = tape.input("x", {});
+  const Expr slope = gradient(erf(x), {x})[0];
+  for (const double at : {0.0, 0.3, -1.7}) {
+    const Quad exact = evaluate<Quad>(slope, {{"x", Tensor<Quad>({}, Quad(at))}})[0];
+    CHECK(disagreement([&](Quad h) { return number::erf(Quad(at) + h); }, exact) < 1e-23);
+  }
 }
 
 TEST_CASE("every op over a stack of operands gives the stack of its single results") {

@@ -179,7 +179,7 @@ TEST_CASE("passes: an unknown name is an error that lists the known ones") {
   const std::vector<Expr> roots = {constant(tape, 1)};
   std::string names;
   for (const Pass& pass : all_passes()) names += cat("'", pass.name, "', ");
-  names += "'accumulation', 'fusion', 'in_place'";
+  names += "'accumulation', 'fusion', 'following', 'in_place'";
   CHECK(error_of([&] {
           prepare(tape, roots, {"pairs", "fusion of horses"});
         }) == "plan: there is no pass 'fusion of horses'; the passes are " + names);

@@ -79,8 +79,8 @@ void check_steps(std::uint64_t seed, int order, const ProgramOptions& options) {
   const bool contractions = step.has_contractions();
   // Second derivatives of random programs are larger, and so are their roundings.
   const T bound = (order == 1 ? 5'000 : 100'000) * std::numeric_limits<T>::epsilon();
-  const auto plain = step.run<T>({"accumulation", "fusion", "in_place"}, 1);
-  for (int off = 0; off < 8; ++off) {
+  const auto plain = step.run<T>({"accumulation", "fusion", "following", "in_place"}, 1);
+  for (int off = 0; off < 16; ++off) {
     std::vector<std::string> without;
     for (std::size_t i = 0; i < kPlanSteps.size(); ++i)
       if ((off >> i & 1) != 0) without.emplace_back(kPlanSteps[i]);
@@ -89,7 +89,7 @@ void check_steps(std::uint64_t seed, int order, const ProgramOptions& options) {
     CHECK(near(got, plain, bound));
     if (!contractions) CHECK(got == plain);
     CHECK(step.run<T>(without, 2) == got);
-    if ((off & 4) == 0) {
+    if ((off & 8) == 0) {
       without.emplace_back(kInPlace);
       CHECK(step.run<T>(without, 1) == got);
     }

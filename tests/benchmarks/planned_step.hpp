@@ -41,6 +41,7 @@ struct StepOptions {
   std::optional<nn::Optimizer> optimizer = nn::Optimizer{"sgd"};
   double rate = kRate;
   Algebra algebra = Algebra::kSimplified;
+  bool guarded = true;  // no update is made when the cost is not finite
 };
 
 // The step as a plan, with memory of its own for all that it reads and changes.
@@ -88,7 +89,8 @@ class PlannedStep {
     const TypedCost typed = write(tape);
     const Expr cost = options.algebra == Algebra::kSimplified ? simplified(typed.cost) : typed.cost;
     const std::vector<Expr> gradients = gradient(cost, typed.parameters);
-    Program program{{cost}, {}, {cost}};
+    Program program{{cost}, {}, {}};
+    if (options.guarded) program.guards = {cost};
     if (options.optimizer) {
       const Expr rate = constant(tape, options.rate), step = tape.input("step", Shape{});
       program.updates =

@@ -84,6 +84,18 @@ Workload deep_step(std::int64_t batch) {
           }};
 }
 
+// What it costs to make no update from a cost that is not finite.
+Workload guarded_step(std::int64_t batch) {
+  const TiedOptions<float> options = tied(batch, Loss::kSquaredError, 0);
+  return {"Wguard", "W1 whose cost is watched", batch, [options](int threads) {
+            const auto pool = std::make_shared<ThreadPool>(threads);
+            const auto write = [options](Tape& tape) { return tied_autoencoder(tape, options); };
+            return std::vector<Implementation>{
+                planned_step("unwatched", pool, write, {.guarded = false}),
+                planned_step("jacquard", pool, write)};
+          }};
+}
+
 Expr corrupted(Expr x) {
   return nn::masking_noise(nn::gaussian_noise(x, 0.1, "gaussian"), 0.25, "masking");
 }
@@ -115,6 +127,7 @@ std::vector<Workload> training_steps() {
       all.push_back(tied_step("W2", tied(batch, loss, 1)));
   for (const std::int64_t batch : {100, 500}) all.push_back(deep_step(batch));
   all.push_back(denoising_step(100));
+  for (const std::int64_t batch : {20, 100}) all.push_back(guarded_step(batch));
   return all;
 }
 
