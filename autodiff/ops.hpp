@@ -84,8 +84,10 @@ Expr softmax(Expr x, std::int64_t axis = -1);
 Expr log_softmax(Expr x, std::int64_t axis = -1);
 Expr sqnorm(Expr x);  // squares summed over every axis but the first: [batch]
 Expr norm(Expr x);    // sqrt(sqnorm(x)), gradient 0 at 0: [batch]
-// 0/1 mask of the k largest of each example (last axis); among equal ones the first wins.
+// 0/1 mask of the k largest of each example (last axis); among equal ones the first wins. A k that
+// is no constant is rounded, and counts as 0 below it and as all above.
 Expr top_k(Expr x, std::int64_t k);
+Expr top_k(Expr x, Expr k);
 
 // --- shape (ops/movement.cpp)
 Expr reshape(Expr x, const Shape& shape);

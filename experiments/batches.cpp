@@ -1,5 +1,7 @@
 #include "experiments/batches.hpp"
 
+#include <algorithm>
+
 #include "autodiff/error.hpp"
 
 namespace jacquard::experiments {
@@ -13,9 +15,17 @@ std::span<const float> BatchFeeder::add(const std::string& name, const ExampleAr
 void BatchFeeder::gather(std::span<const std::int64_t> examples) {
   if (static_cast<std::int64_t>(examples.size()) != batch_)
     throw InternalError(cat("batch: ", examples.size(), " examples for a batch of ", batch_));
+  constexpr std::int64_t kNumbersOfTask = 1 << 13;  // some microseconds
   for (Array& array : arrays_) {
-    float* to = array.buffer.data();
-    for (const std::int64_t example : examples) to = array.source->copy(example, to);
+    const std::int64_t row = array.source->row(),
+                       rows = std::max<std::int64_t>(
+                           1, kNumbersOfTask / std::max<std::int64_t>(1, row));
+    pool_.run((batch_ + rows - 1) / rows, [&](std::int64_t task) {
+      const std::int64_t first = task * rows;
+      float* to = array.buffer.data() + first * row;
+      for (std::int64_t i = first; i < std::min(batch_, first + rows); ++i)
+        to = array.source->copy(examples[static_cast<std::size_t>(i)], to);
+    });
   }
 }
 

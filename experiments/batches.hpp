@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "autodiff/interpreter.hpp"
+#include "autodiff/pool.hpp"
 #include "experiments/data.hpp"
 
 namespace jacquard::experiments {
@@ -14,9 +15,10 @@ namespace jacquard::experiments {
 class BatchFeeder {
  public:
   // Buffers for `batch` examples of every array of the set that the plan reads. The plan is bound
-  // to them; the set must outlive the feeder.
+  // to them; the set and the pool must outlive the feeder.
   template <class AnyPlan>
-  BatchFeeder(const DataSet& data, std::int64_t batch, AnyPlan& plan) : batch_(batch) {
+  BatchFeeder(const DataSet& data, std::int64_t batch, AnyPlan& plan, ThreadPool& pool)
+      : batch_(batch), pool_(pool) {
     for (const auto& [name, array] : data.arrays)
       if (plan.has_input(name)) plan.bind_constant(name, add(name, array));
   }
@@ -37,6 +39,7 @@ class BatchFeeder {
     std::vector<float> buffer;
   };
   std::int64_t batch_;
+  ThreadPool& pool_;
   std::vector<Array> arrays_;
 };
 

@@ -21,7 +21,8 @@ class BoundPlan {
   BoundPlan(const Recording& recording, const Program& program, const Spec& spec,
             std::int64_t epoch, Values& values, ThreadPool& pool)
       : plan(*recording.tape, program, pool, plan_options(spec)),
-        epoch_(static_cast<float>(epoch)) {
+        epoch_(static_cast<float>(epoch)),
+        pool_(pool) {
     values.bind_to(plan);
     plan.bind_constant("epoch", std::span<const float>(&epoch_, 1));
     plan.bind_constant("step", std::span<const float>(&step_, 1));
@@ -32,7 +33,7 @@ class BoundPlan {
   // The set, which must outlive this, has the inputs of the plan; `batch` of its examples at a
   // time.
   void read_from(const DataSet& data, std::int64_t batch) {
-    feeder_.emplace(data, batch, plan);
+    feeder_.emplace(data, batch, plan, pool_);
     rows_.resize(static_cast<std::size_t>(batch));
   }
   // The examples from number `first` on are the batch.
@@ -45,6 +46,7 @@ class BoundPlan {
 
  private:
   float epoch_, step_ = 0;
+  ThreadPool& pool_;
   std::optional<BatchFeeder> feeder_;
   std::vector<std::int64_t> rows_;
 };

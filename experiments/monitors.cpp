@@ -36,7 +36,7 @@ void Monitor::add_part(const Spec& spec, const std::map<std::string, Shape>& inp
   values.bind_to(*part.plan);
   part.plan->bind_constant("epoch", std::span<const float>(&epoch_, 1));
   part.plan->bind_constant("step", std::span<const float>(&step_, 1));
-  part.feeder = std::make_unique<BatchFeeder>(data, batch, *part.plan);
+  part.feeder = std::make_unique<BatchFeeder>(data, batch, *part.plan, pool);
   parts_.push_back(std::move(part));
 }
 

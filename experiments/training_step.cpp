@@ -48,7 +48,7 @@ class BatchStep : public TrainingStep {
     plan_->bind_constant("epoch", std::span<const float>(&epoch_, 1));
     plan_->bind_constant("step", std::span<const float>(&step_, 1));
     plan_->bind_constant(kAdjustedRate, std::span<const float>(&rate_, 1));
-    feeder_.emplace(c_.data, batch_, *plan_);
+    feeder_.emplace(c_.data, batch_, *plan_, c_.pool);
   }
 
   std::int64_t per_epoch() const override { return c_.data.count() / batch_; }

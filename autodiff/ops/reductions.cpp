@@ -3,6 +3,7 @@
 // Axes are stored counted from the end, so that a leading axis added by batching changes nothing.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "autodiff/error.hpp"
 #include "autodiff/loops.hpp"
@@ -131,23 +132,30 @@ void mark_largest(const T* x, std::int64_t count, std::int64_t k, T* out) {
   }
 }
 
+// A count that may change from step to step: the nearest whole number that there is.
+template <class T>
+std::int64_t count_from(T k, std::int64_t most) {
+  const double wanted = std::round(static_cast<double>(k));
+  return wanted > 0 ? static_cast<std::int64_t>(std::min(wanted, static_cast<double>(most))) : 0;
+}
+
+constexpr std::array kCounted = {Domain{}, Domain{0, 4, true}};
+
 constinit const Op top_k_op{
     .name = "top_k",
+    .arity = 2,
     .shape =
-        [](const Op&, std::span<const Shape* const> in, const Attributes& attributes) {
-          const std::int64_t k = attributes.integer("k");
+        [](const Op&, std::span<const Shape* const> in, const Attributes&) {
           if (in[0]->rank() == 0) throw ShapeError("top_k: a scalar has no axis to choose from");
-          const std::int64_t n = (*in[0])[in[0]->rank() - 1];
-          if (k < 0 || k > n)
-            throw ShapeError(cat("top_k: k = ", k, " of ", n, " elements in ", *in[0],
-                                 "; k must lie between 0 and ", n));
+          if (in[1]->rank() != 0)
+            throw ShapeError(cat("top_k: k has shape ", *in[1], "; it must be one number"));
           return *in[0];
         },
-    .derivative = [](const Call&, Expr) { return std::vector<Expr>(1); },
+    .derivative = [](const Call&, Expr) { return std::vector<Expr>(2); },
     .kernel = kernel([](const auto& c) {
       if (c.shape.size() == 0) return;
       const std::int64_t n = c.shape[c.shape.rank() - 1], rows = c.shape.size() / n;
-      const std::int64_t k = c.attributes.integer("k");
+      const std::int64_t k = count_from(*c.in[1].data, n);
       loops::pieces(c.context.pool, rows, std::max<std::int64_t>(1, loops::kGrain / (8 * n)),
                     [&](std::int64_t a, std::int64_t b) {
                       for (std::int64_t r = a; r < b; ++r)
@@ -156,15 +164,18 @@ constinit const Op top_k_op{
     }),
     .examples =
         [](const ExampleCall& call) {
-          return call.axes[0] == call.shape.rank() - 1 ? kMixes : call.axes[0];
+          const bool mixes = call.axes[0] == call.shape.rank() - 1 || call.axes[1] != kNoAxis;
+          return mixes ? kMixes : call.axes[0];
         },
-    .batch = same_batched,
+    .batch =
+        [](const Call& call, std::span<const Expr> in, const std::vector<bool>& batched) {
+          return batched[1] ? Expr{} : same_batched(call, in, batched);
+        },
     .held = true,
+    .domains = kCounted,
     .samples =
         [] {
-          return std::vector<Sample>{{{{2, 5}}, {{"k", std::int64_t{2}}}},
-                                     {{{3, 2, 4}}, {{"k", std::int64_t{1}}}},
-                                     {{{4}}, {{"k", std::int64_t{4}}}}};
+          return std::vector<Sample>{{{{2, 5}, {}}, {}}, {{{3, 2, 4}, {}}, {}}, {{{4}, {}}, {}}};
         },
 };
 
@@ -316,7 +327,20 @@ Expr norm(Expr x) {
   return where(positive, sqrt(s), zero);
 }
 
-Expr top_k(Expr x, std::int64_t k) { return x.tape->append(top_k_op, {x}, {{"k", k}}); }
+Expr top_k(Expr x, Expr k) {
+  const Expr mask = x.tape->append(top_k_op, {x, k});
+  const Node& count = x.tape->node(k.id);
+  if (count.op->name != "constant") return mask;
+  const double value = count.attributes.number("value");
+  const std::int64_t n = x.shape()[x.shape().rank() - 1];
+  if (!(value >= 0 && value <= static_cast<double>(n)))
+    throw ShapeError(cat("top_k: k = ", value, " of ", n, " elements in ", x.shape(),
+                         "; k must lie between 0 and ", n));
+  if (value != std::round(value))
+    throw ShapeError(cat("top_k: k = ", value, " is no whole number"));
+  return mask;
+}
+Expr top_k(Expr x, std::int64_t k) { return top_k(x, constant(*x.tape, static_cast<double>(k))); }
 
 std::span<const Op* const> reduction_ops() {
   static constexpr std::array kOps = {&sum_op, &max_op, &min_op, &top_k_op, &softmax_op};

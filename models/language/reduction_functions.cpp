@@ -43,9 +43,10 @@ std::vector<Function> reduction_functions() {
        "sqrt(sqnorm(t)), gradient 0 at 0, [batch]",
        [](const Arguments& a) { return norm(a.tensor(0)); }},
       {"top_k",
-       {{"t"}, {"k", kInteger}},
-       "1 at the k largest of each example (last axis), else 0; the first of equals; derivative 0",
-       [](const Arguments& a) { return top_k(a.tensor(0), a.integer(1)); }},
+       {{"t"}, {"k"}},
+       "1 at the k largest of each example (last axis), else 0; the first of equals; derivative 0; "
+       "k, one number, may change with epoch and step and is rounded",
+       [](const Arguments& a) { return top_k(a.tensor(0), a.tensor(1)); }},
   };
 }
 

@@ -127,6 +127,23 @@ TEST_CASE("top_k is what taking the largest one by one gives") {
   }
 }
 
+TEST_CASE("top_k takes a count that is a value of the tape, rounded, from none to all") {
+  Tape tape;
+  const Expr x = tape.input("x", {2, 3}), k = tape.input("k", {});
+  const Expr mask = top_k(x, k);
+  const auto marked = [&](double count) {
+    const Tensor<double> values({2, 3}, {1, 3, 2, 6, 5, 4});
+    return evaluate<double>(sum(mask, {1}), {{"x", values}, {"k", Tensor<double>({}, count)}}).data;
+  };
+  for (const auto& [count, expected] : std::vector<std::pair<double, double>>{
+           {2.4, 2}, {1.5, 2}, {0.4, 0}, {-7, 0}, {1e30, 3}, {N, 0}})
+    CHECK_EQ(marked(count), Numbers{expected, expected});
+  CHECK_EQ(evaluate<double>(mask, {{"x", Tensor<double>({2, 3}, {1, 3, 2, 6, 5, 4})},
+                                   {"k", Tensor<double>({}, 1.0)}})
+               .data,
+           Numbers{0, 1, 0, 1, 0, 0});
+}
+
 TEST_CASE("top_k takes the first of equal elements and never NaN") {
   const auto mask = [](const Numbers& x, std::int64_t k) {
     return derivatives(x, [k](Expr e) { return top_k(e, k); }).value;

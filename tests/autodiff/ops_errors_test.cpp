@@ -92,6 +92,11 @@ std::vector<Refused> refused_calls() {
          return top_k(in({2, 3}), -1);
        },
        "top_k: k = -1 of 3 elements in [2, 3]; k must lie between 0 and 3"},
+      {"top_k",
+       [] {
+         return top_k(in({2, 3}), in({2}));
+       },
+       "top_k: k has shape [2]; it must be one number"},
       {"reshape",
        [] {
          return reshape(in({2, 3}), Shape{4});
