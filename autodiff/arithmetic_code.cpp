@@ -97,11 +97,18 @@ class Assembler : public Xbyak::CodeGenerator {
         chain_(chain),
         registers_(std::move(registers)),
         places_(chain.loads.size() + chain.stored.size()) {
+    // Sanitizers look for a signature in front of a function.
+    for (std::size_t i = 0; i < kFront / 8; ++i) dq(0);
     write();
     readyRE();
   }
 
+  ArithmeticCode<T> code() const {
+    return reinterpret_cast<ArithmeticCode<T>>(const_cast<std::uint8_t*>(getCode()) + kFront);
+  }
+
  private:
+  static constexpr std::size_t kFront = 16;
   static constexpr bool kFloat = sizeof(T) == 4;
 
   // System V: the list of places comes in rdi, the count in rsi. The first places have registers,
@@ -231,24 +238,24 @@ class CodeStore {
     const std::lock_guard lock(mutex_);
     const auto found = std::ranges::find(entries_, chain, &Entry::chain);
     if (found != entries_.end()) return found->code;
-    entries_.push_back({chain, nullptr, nullptr});
-    Entry& entry = entries_.back();
-    auto registers = Allocation(entry.chain).run();
+    auto registers = Allocation(chain).run();
     if (!registers) throw InternalError("arithmetic code: too many values for the registers");
     try {
-      entry.assembler = std::make_unique<Assembler<T>>(entry.chain, std::move(*registers));
-      entry.code = entry.assembler->template getCode<ArithmeticCode<T>>();
-    } catch (const Xbyak::Error&) {
-      // A system that gives no memory to run code from: other ways are slower, no more.
+      auto assembler = std::make_unique<Assembler<T>>(chain, std::move(*registers));
+      entries_.push_back({chain, assembler->code(), std::move(assembler)});
+      return entries_.back().code;
+    } catch (const Xbyak::Error& error) {
+      const int what = error;
+      if (what == Xbyak::ERR_CANT_ALLOC || what == Xbyak::ERR_CANT_PROTECT) return nullptr;
+      throw InternalError(cat("arithmetic code: ", error.what()));
     }
-    return entry.code;
   }
 
  private:
   struct Entry {
     ArithmeticChain chain;
-    std::unique_ptr<Assembler<T>> assembler;
     ArithmeticCode<T> code;
+    std::unique_ptr<Assembler<T>> assembler;
   };
   std::mutex mutex_;
   std::deque<Entry> entries_;  // few, and they stay where they are

@@ -48,6 +48,10 @@ class Following {
         if (groups_[g].product < 0 && follows(g, in)) {
           groups_[g].product = in;
           gone[home_[index(in)]] = true;
+          for (const NodeId factor : tape_.node(in).inputs) {
+            std::size_t& last = last_reader_[index(viewed(tape_, factor))];
+            last = std::max(last, g);
+          }
         }
     }
     std::size_t g = 0;
@@ -72,23 +76,21 @@ class Following {
     const Node& node = tape_.node(product);
     const std::size_t from = home_[index(product)];
     if (node.op->name != "contract" || readers_[index(product)] != 1 || from >= g ||
-        groups_[from].tiled || (from + 1 != g && kept_longer(product) > node.shape.size()))
+        groups_[from].tiled || (from + 1 != g && kept_longer(product, g) > node.shape.size()))
       return false;
     const Prepared<T> prepared = prepared_node<T>(tape_, product);
     if (prepared.width == 0) return false;
     const TileProgram<T> program(tape_, groups_[g].group);
     const auto read = std::ranges::find(program.reads(), product);
-    return program.can_follow(static_cast<std::size_t>(read - program.reads().begin()),
-                              prepared.width);
+    return program.can_follow(static_cast<std::size_t>(read - program.reads().begin()), prepared);
   }
 
-  // Numbers that are kept until the program runs instead of the product.
-  std::int64_t kept_longer(NodeId product) const {
+  // Numbers that are kept until group g runs instead of the product.
+  std::int64_t kept_longer(NodeId product, std::size_t g) const {
     std::int64_t numbers = 0;
     for (const NodeId in : tape_.node(product).inputs) {
       const NodeId source = viewed(tape_, in);
-      if (home_[index(source)] < groups_.size() &&
-          last_reader_[index(source)] <= home_[index(product)])
+      if (home_[index(source)] < groups_.size() && last_reader_[index(source)] < g)
         numbers += tape_.node(source).shape.size();
     }
     return numbers;

@@ -81,8 +81,7 @@ struct Kernel {
   void operator()(const KernelCall<Quad>& call) const { quad_kernel(call); }
 };
 
-// Part of a matrix. Element (row, column) of the matrix is at
-// values[(row - first_row) * width + column - first_column], where `width` are all its columns.
+// Part of a matrix, row by row without gaps.
 template <class T>
 struct Rectangle {
   std::int64_t first_row, rows, first_column, columns;
@@ -102,6 +101,7 @@ struct Prepared {
   // where the result comes as a whole.
   std::function<void(const KernelCall<T>&, const Each& each)> run_in_rectangles = {};
   std::int64_t width = 0;
+  bool whole_rows = false;  // all rectangles have all columns
 };
 
 // An elementwise op on `count` neighbouring elements: what plans' tile programs are made of. The
@@ -114,7 +114,7 @@ using RunKernel = void (*)(T* out, const T* a, const T* b, const T* c, std::int6
 template <class T>
 using RunKernels = std::array<RunKernel<T>, 8>;
 
-// The same for each kind of processor (Simd), with the same bits; see elementwise.hpp.
+// The same for each kind of processor (Simd), with the same bits; see runs.hpp.
 struct Runs {
   std::array<RunKernels<float>, 3> float_kernels;
   std::array<RunKernels<double>, 3> double_kernels;

@@ -1,7 +1,8 @@
 // Plan: a tape made ready to run many times in one precision.
 //
 // A plan knows its order, its kernels and the place of every intermediate in one arena; nothing is
-// allocated while it runs. Values come in and go out through memory that the caller binds, so
+// allocated while it runs, but for a few megabytes that a thread keeps once it has needed them
+// (thread_memory.hpp). Values come in and go out through memory that the caller binds, so
 // several plans (training, monitors of other batch sizes) share the same parameters.
 #pragma once
 

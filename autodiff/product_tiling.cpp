@@ -19,8 +19,8 @@ constexpr double kTileWork = sizeof(T) == 4 ? 1 << 21 : 1 << 22;
 constexpr double kVectorTileWork = 1 << 17;
 constexpr double kLargeTileWork = 1 << 29;
 constexpr double kFewTiles = 8;
-constexpr double kMaxTiles = 64;
-constexpr double kCutRows = 1.25;
+constexpr double kMaxTiles = kMostTiles;
+constexpr double kCostOfCutRows = 1.25;  // in memory traffic, where tiles have parts of rows
 
 // How one axis is cut: into parts of about `least` or more, with bounds at multiples of `grain`. A
 // last piece shorter than `ragged` is left with its neighbour: libraries are slow on slivers and
@@ -118,7 +118,8 @@ ProductTiling choose_tiling(const ProductShape& shape, Method method) {
     const std::int64_t more =
         tiling.rows * tiling.columns * tiling.depth - best.rows * best.columns * best.depth;
     // Whole rows lie together in memory for whatever comes after.
-    const double traffic = memory_traffic(shape, tiling) * (tiling.columns > 1 ? kCutRows : 1);
+    const double traffic =
+        memory_traffic(shape, tiling) * (tiling.columns > 1 ? kCostOfCutRows : 1);
     if (more < 0 || (more == 0 && traffic >= best_traffic)) return;
     best = tiling;
     best_traffic = traffic;

@@ -59,6 +59,7 @@ ProductRange strip_of(const ProductShape& shape, std::int64_t strip, std::int64_
 double work(const ProductShape& shape);
 
 constexpr double kGroupWork = 1 << 15;  // small matrices of a batch share tasks of this size
+constexpr std::size_t kMostTiles = 64;  // of one matrix
 constexpr std::int64_t kMaxPartialSums = std::int64_t{1} << 20;
 
 }  // namespace jacquard

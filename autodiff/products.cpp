@@ -1,7 +1,9 @@
 #include "autodiff/products.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <mutex>
 
 #include "autodiff/error.hpp"
 #include "autodiff/gemm_library.hpp"
@@ -39,6 +41,42 @@ T* partial_sums(std::int64_t count) {
   struct PartialSums;
   return thread_memory<T, PartialSums>(static_cast<std::size_t>(count));
 }
+
+// Memory of the calling thread in pieces, one for each task that runs at the same time.
+template <class T>
+class Pieces {
+ public:
+  Pieces(std::int64_t count, std::int64_t numbers) {
+    struct Kept;
+    T* const memory = thread_memory<T, Kept>(static_cast<std::size_t>(count * numbers));
+    for (std::int64_t i = 0; i < count; ++i) free_[free_count_++] = memory + i * numbers;
+  }
+
+  // A piece, for as long as this lives.
+  class Taken {
+   public:
+    explicit Taken(Pieces& from) : from_(from) {
+      const std::lock_guard lock(from_.mutex_);
+      piece_ = from_.free_[--from_.free_count_];
+    }
+    ~Taken() {
+      const std::lock_guard lock(from_.mutex_);
+      from_.free_[from_.free_count_++] = piece_;
+    }
+    Taken(const Taken&) = delete;
+    Taken& operator=(const Taken&) = delete;
+    T* values() const { return piece_; }
+
+   private:
+    Pieces& from_;
+    T* piece_;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::array<T*, kMostTiles> free_;
+  std::size_t free_count_ = 0;
+};
 
 std::int64_t offset(const MatrixLayout& layout, std::int64_t item, std::int64_t row,
                     std::int64_t column) {
@@ -216,9 +254,8 @@ void PreparedProduct<T>::run_tiles(ThreadPool& pool, const Operands& on) const {
 
 template <class T>
 bool PreparedProduct<T>::in_rectangles() const {
-  // Rows of a rectangle lie as far apart as those of the whole.
-  constexpr std::int64_t kMostBytes = std::int64_t{8} << 20;
-  const auto numbers = shape_.m / tiling_.rows * shape_.n;
+  constexpr std::int64_t kMostBytes = std::int64_t{4} << 20;  // as near as a cache is
+  const auto numbers = shape_.m / tiling_.rows * (shape_.n / tiling_.columns);
   return way_ == Way::kTiles && method_ == ProductMethod::kLibrary && tiling_.depth == 1 &&
          shape_.batch == 1 && !shape_.symmetric && c_.leading == shape_.n &&
          numbers * static_cast<std::int64_t>(sizeof(T)) <= kMostBytes;
@@ -228,13 +265,17 @@ template <class T>
 void PreparedProduct<T>::run_in_rectangles(
     ThreadPool& pool, const T* a, const T* b,
     const std::function<void(const Rectangle<T>&)>& each) const {
-  struct OneRectangle;
-  pool.run(tiling_.rows * tiling_.columns, [&](std::int64_t tile) {
+  const std::int64_t tiles = tiling_.rows * tiling_.columns;
+  std::int64_t largest = 0;
+  for (std::int64_t tile = 0; tile < tiles; ++tile)
+    largest = std::max(largest, rows_of_tile(tile).size * columns_of_tile(tile).size);
+  Pieces<T> pieces(std::min<std::int64_t>(pool.threads(), tiles), largest);
+  pool.run(tiles, [&](std::int64_t tile) {
     const ProductRange rows = rows_of_tile(tile), columns = columns_of_tile(tile);
-    T* const values =
-        thread_memory<T, OneRectangle>(static_cast<std::size_t>(rows.size * shape_.n));
+    const typename Pieces<T>::Taken piece(pieces);
+    T* const values = piece.values();
     multiply({1, rows.size, columns.size, shape_.k}, a_at(a, 0, rows.first, 0),
-             b_at(b, 0, 0, columns.first), values, shape_.n, T(1), T(0));
+             b_at(b, 0, 0, columns.first), values, columns.size, T(1), T(0));
     each({rows.first, rows.size, columns.first, columns.size, values});
   });
 }

@@ -49,8 +49,9 @@ class PreparedProduct {
 
   // Is the result computed in rectangles, each of them at once? Then run_in_rectangles() gives
   // those of op(a) op(b) to `each`, with the bits of run(), on any thread of the pool, instead of
-  // writing them. Each thread keeps memory for one.
+  // writing them. The calling thread keeps memory for one for each thread.
   bool in_rectangles() const;
+  bool in_whole_rows() const { return tiling_.columns == 1; }
   void run_in_rectangles(ThreadPool& pool, const T* a, const T* b,
                          const std::function<void(const Rectangle<T>&)>& each) const;
 

@@ -61,13 +61,18 @@ void TermSlopes::require_parameters() const {
 }
 
 // For each node: the parameters that do not move it but what reads it, on the way to the terms.
+// Nothing moves a held op, nor what is read by held ones alone.
 std::vector<std::vector<std::size_t>> TermSlopes::readers_of_fixed() const {
   const std::vector<NodeId> nodes = ancestors(tape(), terms_);
   std::vector<std::vector<std::size_t>> result(tape().size());
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
-    const std::vector<bool> moves =
-        dependents(tape(), std::vector<Expr>{parameters_[p]}, nodes.back());
-    std::vector<bool> fixed(tape().size(), false);
+    std::vector<bool> moves(tape().size(), false), fixed(tape().size(), false);
+    for (const NodeId id : nodes) {
+      const Node& node = tape().node(id);
+      const auto moved = [&](NodeId in) { return moves[static_cast<std::size_t>(in)]; };
+      moves[static_cast<std::size_t>(id)] =
+          id == parameters_[p].id || (!node.op->held && std::ranges::any_of(node.inputs, moved));
+    }
     const auto mark = [&](NodeId id) {
       const auto at = static_cast<std::size_t>(id);
       if (!moves[at] && !fixed[at]) result[at].push_back(p);

@@ -1,5 +1,5 @@
-// Memory that a thread keeps for one use from one run to the next, so that running a plan allocates
-// nothing after the first time.
+// Memory that a thread keeps for one use from one run to the next: a thread allocates when it first
+// takes such a task, and not again. It is not part of a plan's arena.
 #pragma once
 
 #include <cstddef>

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "autodiff/error.hpp"
 #include "autodiff/loops.hpp"
 #include "autodiff/runs.hpp"
 #include "autodiff/thread_memory.hpp"
@@ -18,6 +17,7 @@ constexpr std::size_t kMaxSlots = 1 + 5 * TileProgram<float>::kMaxNodes;
 // Buffers lie on the stack, where each thread has its own without an allocation. A program that
 // needs more of them, which is rare, has memory that the thread keeps.
 constexpr std::size_t kStackBytes = std::size_t{64} << 10;
+struct Buffers;
 
 }  // namespace
 
@@ -58,7 +58,7 @@ typename TileProgram<T>::Bound TileProgram<T>::bind(std::vector<T*> memory,
   for (std::size_t w = 0; w < direct_writes_.size(); ++w)
     if (direct_writes_[w] != 0) slots[direct_writes_[w]] = bound.memory[reads_.size() + w];
   for (const Step& s : steps_) {
-    if (s.run == nullptr && s.code == nullptr) {
+    if (s.is_sum) {
       bind_sum(sums_[s.sum], slots[s.places[0]], bound);
       continue;
     }
@@ -162,7 +162,6 @@ template <class T>
 template <class Each>
 void TileProgram<T>::in_task(std::span<T* const> memory, double* accumulators, std::int64_t part,
                              const Followed* followed, const Each& each) const {
-  struct Buffers;
   std::array<T*, kMaxSlots> slots;
   alignas(64) std::array<T, kStackBytes / sizeof(T)> on_stack;
   const std::size_t numbers = (slots_ - first_buffer_) * static_cast<std::size_t>(buffer_size_);
@@ -188,23 +187,23 @@ void TileProgram<T>::run_part(std::int64_t i, std::span<T* const> memory,
 }
 
 template <class T>
-bool TileProgram<T>::can_follow(std::size_t read, std::int64_t width) const {
+bool TileProgram<T>::can_follow(std::size_t read, const Prepared<T>& product) const {
+  const bool rows_fit = columns_ == product.width && (tile_rows_ == 1 || product.whole_rows);
   return sums_.empty() && !is_one_tile() && references_[read].kind == Reference::Kind::kDirect &&
-         (columns_ == width || rows_ == 1);
+         (rows_fit || rows_ == 1);
 }
 
 template <class T>
 void TileProgram<T>::follow(const Bound& bound, std::size_t read, std::int64_t width,
                             const Rectangle<T>& r) const {
-  if (tile_rows_ > 1 && r.columns != columns_)
-    throw InternalError("tile program: tiles of several rows cannot follow parts of rows");
-  const Followed followed{read, r.first_row * width + r.first_column, r.values};
+  const Followed followed{read, width, &r};
   in_task(bound.memory, nullptr, 0, &followed, [&](const Task& task) {
     if (columns_ == width)
       return run_block(task, {r.first_row, r.rows, r.first_column, r.columns, place(r.first_row)});
-    if (r.columns == width) return run_block(task, {0, 1, followed.first, r.rows * width, {}});
+    const std::int64_t first = r.first_row * width + r.first_column;
+    if (r.columns == width) return run_block(task, {0, 1, first, r.rows * width, {}});
     for (std::int64_t row = 0; row < r.rows; ++row)
-      run_block(task, {0, 1, followed.first + row * width, r.columns, {}});
+      run_block(task, {0, 1, first + row * width, r.columns, {}});
   });
 }
 
@@ -232,11 +231,9 @@ void TileProgram<T>::find_operands(const Task& task, const Area& area) const {
     const Reference& reference = references_[r];
     switch (reference.kind) {
       case Reference::Kind::kDirect:
-        // Of what is followed, steps only read the values.
-        task.slots[reference.slot] =
-            followed != nullptr && followed->read == r
-                ? const_cast<T*>(followed->values) + (start - followed->first)
-                : task.memory[r] + start;
+        task.slots[reference.slot] = followed != nullptr && followed->read == r
+                                         ? followed->element(start)
+                                         : task.memory[r] + start;
         break;
       case Reference::Kind::kWithinRow:
         task.slots[reference.slot] = task.memory[r] + offset(reference.strides, area.place) +
@@ -263,7 +260,7 @@ void TileProgram<T>::run_steps(T* const* slots, double* accumulators, std::int64
       std::array<T*, kMostPlaces> places;
       for (std::size_t p = 0; p < step.count; ++p) places[p] = slots[step.places[p]];
       step.code(places.data(), count);
-    } else if (step.run != nullptr) {
+    } else if (!step.is_sum) {
       step.run(slots[step.places[0]], slots[step.places[1]], slots[step.places[2]],
                slots[step.places[3]], count);
     } else {

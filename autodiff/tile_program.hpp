@@ -2,7 +2,9 @@
 //
 // A tile of some hundred elements stays in the nearest cache while all steps run over it, so that
 // values inside the program never see the memory. The last axis of the shape are the columns, all
-// axes before it the rows.
+// axes before it the rows. A tile is passed over by one operation, or by several that only add,
+// multiply and the like (arithmetic_code.hpp). A program may follow a product: then its tiles are
+// parts of the rectangles in which that is computed (followed_products.hpp).
 // Sums have the order that tile_sums.hpp states.
 #pragma once
 
@@ -89,9 +91,9 @@ class TileProgram {
   Bound bind(std::vector<T*> memory, std::byte* workspace) const;
   void run(ThreadPool* pool, const Bound& bound) const;
 
-  // Can the program follow a product of `width` columns, which is value number `read` of those that
-  // it reads, rectangle by rectangle? Sums cannot: parts have bounds of their own.
-  bool can_follow(std::size_t read, std::int64_t width) const;
+  // Can the program follow this product, which is value number `read` of those that it reads,
+  // rectangle by rectangle? Sums cannot: parts have bounds of their own.
+  bool can_follow(std::size_t read, const Prepared<T>& product) const;
   // Does all that depends on this rectangle. May be called by several threads at once.
   void follow(const Bound& bound, std::size_t read, std::int64_t width,
               const Rectangle<T>& rectangle) const;
@@ -115,8 +117,9 @@ class TileProgram {
     Slot slot = 0;      // where steps find it
   };
   // One pass over a tile, with the slots that it reads and writes: a run, with its result and three
-  // operands; or the code of several operations; or, where there is neither, a sum of the only one.
+  // operands; or the code of several operations; or a sum of the only one.
   struct Step {
+    bool is_sum = false;
     RunKernel<T> run = nullptr;
     ArithmeticCode<T> code = nullptr;
     std::size_t sum = 0;
@@ -131,12 +134,19 @@ class TileProgram {
     std::int64_t offset = 0;  // of its accumulators
     std::size_t write = 0;    // which of the writes it is
   };
-  // A value of which a rectangle is at hand: its elements lie as those of the space do, the first
-  // one being number `first` of the space.
+  // A value of which a rectangle is at hand.
   struct Followed {
     std::size_t read;
-    std::int64_t first;
-    const T* values;
+    std::int64_t width;
+    const Rectangle<T>* rectangle;
+    // Where its element number `at` of the space is, and all that follow in the row; or, where the
+    // rectangle has whole rows, all that follow.
+    T* element(std::int64_t at) const {
+      const Rectangle<T>& r = *rectangle;
+      // Steps only read it.
+      return const_cast<T*>(r.values) + (at / width - r.first_row) * r.columns +
+             (at % width - r.first_column);
+    }
   };
   // An index along each of the row axes.
   using Place = std::array<std::int64_t, Shape::kMaxRank>;

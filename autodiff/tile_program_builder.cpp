@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "autodiff/error.hpp"
 #include "autodiff/loops.hpp"
 #include "autodiff/runs.hpp"
 #include "autodiff/simd.hpp"
@@ -37,7 +38,7 @@ struct TileProgram<T>::Builder {
   std::vector<std::vector<std::size_t>> readers{};  // of each node, inside, ascending
   std::vector<std::size_t> pass_of{};               // 0 for the first
   std::vector<std::size_t> last_use{};              // the last pass that reads a node from a slot
-  std::vector<bool> in_slot{};                      // something outside its own pass reads it
+  std::vector<bool> in_slot{};  // something outside its own pass reads it, or it is written
   std::vector<Slot> free_buffers{};
   std::size_t time = 0;  // counts operations, in the order in which they see the memory
 
@@ -449,6 +450,8 @@ struct TileProgram<T>::Builder {
         [&](NodeId id) { return one_number(id); });
     Step step;
     step.code = arithmetic_code<T>(chain.code);
+    if (step.code == nullptr)
+      throw Error("plan: the system gives no more memory for machine code; free some");
     for (const NodeId in : chain.loaded) step.places[step.count++] = slot(in);
     for (const std::size_t n : chain.stored)
       step.places[step.count++] = slot_of[n] = result_slot(group.nodes[n]);
@@ -459,6 +462,7 @@ struct TileProgram<T>::Builder {
   void add_sum(std::size_t pass, std::size_t n) {
     const Node& node = tape.node(group.nodes[n]);
     Step step;
+    step.is_sum = true;
     step.sum = static_cast<std::size_t>(std::ranges::find(summed, group.nodes[n]) - summed.begin());
     step.places[step.count++] = slot(node.inputs[0]);
     p.steps_.push_back(step);

@@ -183,6 +183,8 @@ std::map<std::string, Shape> data_inputs(const DataSpec& spec) {
 
 std::string data_hash(const DataSet& data) {
   ContentHash hash;
+  const std::uint64_t rank = data.image.size();
+  hash.add(&rank, sizeof rank);
   hash.add(data.image.data(), data.image.size() * sizeof(std::int64_t));
   for (const auto& [name, values] : data.arrays) {
     hash.add(name.c_str(), name.size() + 1);

@@ -82,8 +82,8 @@ Splits load_data(const DataSpec& spec, std::uint64_t seed);
 // After preparation. Without reading the set, but for the user's files.
 std::map<std::string, Shape> data_inputs(const DataSpec& spec);
 
-// A fingerprint of names, shapes and values for the manifest of a run, "xxh3:" and 16 digits
-// (xxHash). It tells sets apart that differ by mistake, not by design.
+// A fingerprint of names, shapes and what lies in memory (bytes or floats) for the manifest of a
+// run, "xxh3:" and 16 digits (xxHash). It tells sets apart that differ by mistake, not by design.
 std::string data_hash(const DataSet& data);
 
 // One line of `jacquard data list`.

@@ -46,7 +46,13 @@ ExampleArray ExampleArray::taken(const std::vector<std::int64_t>& examples) cons
       throw InternalError(cat("examples: number ", example, " of ", count()));
     result.examples_.push_back(place(example));
   }
-  return result;
+  return std::move(result).compact();
+}
+
+ExampleArray ExampleArray::compact() && {
+  const auto* const floats = std::get_if<0>(&memory_);
+  if (floats && shape_.size() < (*floats)->size() / 4) return ExampleArray(values());
+  return std::move(*this);
 }
 
 ExampleArray ExampleArray::beginning(std::int64_t count) const {
@@ -54,7 +60,7 @@ ExampleArray ExampleArray::beginning(std::int64_t count) const {
   if (count >= this->count()) return result;
   result.shape_ = with_count(shape_, count);
   if (!examples_.empty()) result.examples_.resize(static_cast<std::size_t>(count));
-  return result;
+  return std::move(result).compact();
 }
 
 float* ExampleArray::copy(std::int64_t example, float* to) const {

@@ -31,7 +31,8 @@ class ExampleArray {
   std::int64_t count() const { return shape_[0]; }
   std::int64_t row() const { return row_; }  // numbers of one example
 
-  // The examples with these numbers, in this order. They share the memory of this array.
+  // The examples with these numbers, in this order. They share the memory of this array, but for
+  // few out of many floats, which are copied so that the others may go.
   ExampleArray taken(const std::vector<std::int64_t>& examples) const;
   ExampleArray beginning(std::int64_t count) const;  // the first ones, all if there are fewer
 
@@ -55,6 +56,9 @@ class ExampleArray {
   };
   using Memory = std::variant<std::shared_ptr<Tensor<float>>, std::shared_ptr<const Bytes>>;
 
+  // A copy where the memory has far more floats.
+  ExampleArray compact() &&;
+
   std::int64_t place(std::int64_t example) const {
     return examples_.empty() ? example : examples_[static_cast<std::size_t>(example)];
   }
@@ -62,7 +66,7 @@ class ExampleArray {
   Shape shape_;
   std::int64_t row_ = 1;
   Memory memory_;
-  std::vector<std::int64_t> examples_;  // rows of the memory; empty: the first ones
+  std::vector<std::int64_t> examples_;  // rows of the memory; empty: the first ones, or none
 };
 
 }  // namespace jacquard::experiments

@@ -1,8 +1,6 @@
 // Sums, products, quotients and powers.
 #include <algorithm>
 #include <array>
-#include <tuple>
-#include <utility>
 
 #include "autodiff/elementwise.hpp"
 #include "autodiff/error.hpp"

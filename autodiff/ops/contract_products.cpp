@@ -229,18 +229,19 @@ class ReadyProduct {
   std::int64_t width() const {
     return !contraction_.reorder && product_.in_rectangles() ? contraction_.shape.n : 0;
   }
+  bool in_whole_rows() const { return product_.in_whole_rows(); }
   void run_in_rectangles(const KernelCall<T>& c, const typename Prepared<T>::Each& each) const {
     ThreadPool& pool = *c.context.pool;
-    product_.run_in_rectangles(pool, factor(*contraction_.a, c, swapped_ ? 1 : 0),
-                               factor(*contraction_.b, c, swapped_ ? 0 : 1), each);
+    product_.run_in_rectangles(pool, factor_of(*contraction_.a, c, swapped_ ? 1 : 0),
+                               factor_of(*contraction_.b, c, swapped_ ? 0 : 1), each);
   }
 
   // The result is `alpha` times the product of operands `first` and first + 1, plus `beta` times
   // what stands there (only where it is not reordered).
   void run(const KernelCall<T>& c, std::size_t first, T alpha, T beta) const {
     ThreadPool& pool = *c.context.pool;
-    const T* const a = factor(*contraction_.a, c, first + (swapped_ ? 1 : 0));
-    const T* const b = factor(*contraction_.b, c, first + (swapped_ ? 0 : 1));
+    const T* const a = factor_of(*contraction_.a, c, first + (swapped_ ? 1 : 0));
+    const T* const b = factor_of(*contraction_.b, c, first + (swapped_ ? 0 : 1));
     const auto& reorder = contraction_.reorder;
     T* const result = reorder ? c.workspace + contraction_.scratch : c.out;
     product_.run(pool, a, b, result, alpha, beta);
@@ -248,7 +249,7 @@ class ReadyProduct {
   }
 
  private:
-  static const T* factor(const Factor& factor, const KernelCall<T>& c, std::size_t operand) {
+  static const T* factor_of(const Factor& factor, const KernelCall<T>& c, std::size_t operand) {
     return factor.ready(c.context.pool, c.in[operand].data, c.workspace);
   }
 
@@ -283,6 +284,7 @@ Prepared<T> two_operands(const Subscripts& s, const ShapeCall& call) {
                          [ready](const KernelCall<T>& c) { ready.run(c, 0, T(1), T(0)); }};
     if (ready.width() > 0) {
       prepared.width = ready.width();
+      prepared.whole_rows = ready.in_whole_rows();
       prepared.run_in_rectangles = [ready](const KernelCall<T>& c,
                                            const typename Prepared<T>::Each& each) {
         ready.run_in_rectangles(c, each);

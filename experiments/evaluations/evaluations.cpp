@@ -22,7 +22,7 @@ namespace {
 
 // The first examples of a set.
 DataSet beginning(const DataSet& set, std::int64_t count) {
-  DataSet part{set.name, {}, set.image};
+  DataSet part = set;
   for (const auto& [name, values] : set.arrays) part.arrays[name] = values.beginning(count);
   return part;
 }

@@ -1,5 +1,6 @@
-// What plans do after the passes (adding products in place, fusion, updates in place) switched off
-// and on in every combination: the same values, and the same bits where nothing is reordered.
+// What plans do after the passes (adding products in place, fusion, following products, updates in
+// place) switched off and on in every combination: the same values, and the same bits where nothing
+// is reordered.
 #include <doctest/doctest.h>
 
 #include <cmath>
