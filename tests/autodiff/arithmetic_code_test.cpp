@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -85,7 +86,8 @@ std::vector<std::vector<T>> one_by_one(const ArithmeticChain& chain,
     const bool two = arity_of(step.operation) == 2;
     const std::size_t numbers =
         std::size_t{is_number(step.a)} | (two && is_number(step.b) ? std::size_t{2} : 0);
-    std::vector<T> result(static_cast<std::size_t>(count));
+    // Runs look at the first element in any case.
+    std::vector<T> result(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)));
     runs::of<T>(*op_of(step.operation).runs, Simd::kBaseline)[numbers](
         result.data(), values[step.a].data(), two ? values[step.b].data() : nullptr, nullptr,
         count);
