@@ -67,8 +67,7 @@ TEST_CASE("arguments of the wrong kind are named with what they are and what the
       {"clamp(x, 0, epoch)",
        "12+5: argument 'hi' of clamp is a tensor of shape []; it must be a number that is known "
        "before the run; clamp(t, lo, hi)"},
-      {"top_k(x, 1.5)",
-       "0+5: top_k: k = 1.5 is no whole number"},
+      {"top_k(x, 1.5)", "0+5: top_k: k = 1.5 is no whole number"},
       {"reshape(x, 12)",
        "11+2: argument 'shape' of reshape is the number 12; it must be a list of whole numbers, as "
        "in [5, 3]; reshape(t, shape)"},
