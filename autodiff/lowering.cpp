@@ -433,30 +433,16 @@ Graph accumulated(const Graph& graph) {
 Graph in_single_additions(const Graph& graph) { return SingleAdditions(graph).run(graph.roots); }
 
 Graph numbers_first(const Graph& graph) {
-  const Tape& from = *graph.tape;
-  const auto size = static_cast<NodeId>(from.size());
-  std::vector<bool> early(from.size(), false);
+  const Tape& tape = *graph.tape;
+  std::vector<NodeId> ids = ancestors(tape, graph.roots);
+  std::vector<bool> early(tape.size(), false);
   const auto is_early = [&](NodeId id) { return early[static_cast<std::size_t>(id)]; };
-  for (NodeId id = 0; id < size; ++id) {
-    const Node& node = from.node(id);
+  for (const NodeId id : ids)
     early[static_cast<std::size_t>(id)] =
-        node.shape.size() == 1 && std::ranges::all_of(node.inputs, is_early);
-  }
-  Graph result{std::make_unique<Tape>(), {}};
-  std::vector<Expr> copies(from.size());
-  for (const bool now : {true, false})
-    for (NodeId id = 0; id < size; ++id) {
-      if (is_early(id) != now) continue;
-      const Node& node = from.node(id);
-      std::vector<Expr> in;
-      for (const NodeId i : node.inputs) in.push_back(copies[static_cast<std::size_t>(i)]);
-      const Expr copy = result.tape->append(*node.op, in, node.attributes);
-      if (!from.label(id).empty()) result.tape->label(copy, from.label(id));
-      copies[static_cast<std::size_t>(id)] = copy;
-    }
-  for (const Expr& root : graph.roots)
-    result.roots.push_back(copies[static_cast<std::size_t>(root.id)]);
-  return result;
+        tape.node(id).shape.size() == 1 && std::ranges::all_of(tape.node(id).inputs, is_early);
+  std::stable_partition(ids.begin(), ids.end(), is_early);
+  return transform_nodes(tape, ids, graph.roots,
+                         [](Tape&, NodeId, std::span<const Expr>) { return Expr{}; });
 }
 
 Graph spread_contractions(const Graph& graph) {

@@ -345,9 +345,14 @@ std::vector<int> reader_counts(const Graph& graph) {
 std::span<const Pass> all_passes() { return kPasses; }
 
 Graph transform_nodes(const Tape& tape, std::span<const Expr> roots, const RewriteNode& rewrite) {
+  return transform_nodes(tape, ancestors(tape, roots), roots, rewrite);
+}
+
+Graph transform_nodes(const Tape& tape, std::span<const NodeId> ids, std::span<const Expr> roots,
+                      const RewriteNode& rewrite) {
   Graph result{std::make_unique<Tape>(), {}};
   std::vector<Expr> copied(tape.size());
-  for (const NodeId id : ancestors(tape, roots)) {
+  for (const NodeId id : ids) {
     const Node& node = tape.node(id);
     Expr e = rewrite(*result.tape, id, copied);
     if (!e) e = result.tape->append(*node.op, inputs_of(node, copied), node.attributes);

@@ -55,5 +55,8 @@ Graph transform(const Tape& tape, std::span<const Expr> roots, const Rewrite& re
 // has become of those before this one.
 using RewriteNode = std::function<Expr(Tape& to, NodeId id, std::span<const Expr> copied)>;
 Graph transform_nodes(const Tape& tape, std::span<const Expr> roots, const RewriteNode& rewrite);
+// The same in another order: `ids` are all nodes that the roots need, none before its inputs.
+Graph transform_nodes(const Tape& tape, std::span<const NodeId> ids, std::span<const Expr> roots,
+                      const RewriteNode& rewrite);
 
 }  // namespace jacquard

@@ -111,7 +111,7 @@ std::vector<Quad> TermSlopes::moved(std::size_t p, const Tensor<Quad>& direction
   for (std::int64_t i = 0; i < value.size(); ++i) value[i] += amount * direction[i];
   std::vector<Quad> values;
   const Interpreter<Quad> interpreter(tape(), terms_, &fixed_[p]);
-  for (const Tensor<Quad>& r : interpreter.run(feed, context_, hold())) values.push_back(r[0]);
+  for (const Tensor<Quad>& r : interpreter.run(feed, context_)) values.push_back(r[0]);
   return values;
 }
 

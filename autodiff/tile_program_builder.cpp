@@ -1,13 +1,12 @@
 // How a tile program is made: rows and columns, tiles and parts, places in memory, steps.
 #include <algorithm>
-#include <numeric>
 #include <span>
-#include <utility>
 
 #include "autodiff/error.hpp"
 #include "autodiff/loops.hpp"
 #include "autodiff/runs.hpp"
 #include "autodiff/simd.hpp"
+#include "autodiff/tile_passes.hpp"
 #include "autodiff/tile_program.hpp"
 
 namespace jacquard {
@@ -27,36 +26,21 @@ struct TileProgram<T>::Builder {
   TileProgram& p;
   const Tape& tape;
   const TileGroup& group;
+  const TilePasses passes;
   Shape space{};                                   // without axes of size 1
   std::vector<std::vector<std::int64_t>> walks{};  // strides of each reference, then of each sum
   std::vector<bool> along{};
   std::vector<NodeId> summed{};  // the sums among the nodes
   std::vector<Slot> slot_of{};   // by place in group.nodes
-  // Nodes that are computed in one pass over a tile, in the order of the passes: arithmetic, or a
-  // single operation or sum.
-  std::vector<std::vector<std::size_t>> passes{};
-  std::vector<std::vector<std::size_t>> readers{};  // of each node, inside, ascending
-  std::vector<std::size_t> pass_of{};               // 0 for the first
-  std::vector<std::size_t> last_use{};              // the last pass that reads a node from a slot
-  std::vector<bool> in_slot{};  // something outside its own pass reads it, or it is written
   std::vector<Slot> free_buffers{};
   std::size_t time = 0;  // counts operations, in the order in which they see the memory
 
   // ---- places in memory
-  std::size_t place_in_group(NodeId id) const {
-    const auto at = std::ranges::lower_bound(group.nodes, id);
-    return at != group.nodes.end() && *at == id ? static_cast<std::size_t>(at - group.nodes.begin())
-                                                : group.nodes.size();
-  }
-  bool is_sum(NodeId id) const { return tape.node(id).op->name == "sum"; }
-  // A value that the program computes for each element.
-  bool inside(NodeId id) const { return place_in_group(id) < group.nodes.size() && !is_sum(id); }
-
   void find_reads() {
     for (const NodeId id : group.nodes) {
-      if (is_sum(id)) summed.push_back(id);
+      if (passes.is_sum(id)) summed.push_back(id);
       for (const NodeId in : tape.node(id).inputs)
-        if (!inside(in) && std::ranges::find(p.reads_, in) == p.reads_.end())
+        if (!passes.inside(in) && std::ranges::find(p.reads_, in) == p.reads_.end())
           p.reads_.push_back(in);
     }
     p.writes_ = group.written;
@@ -125,28 +109,12 @@ struct TileProgram<T>::Builder {
   }
 
   // ---- tiles and parts
-  // The most values that are in buffers at one time.
-  std::int64_t most_alive() const {
-    std::vector<std::int64_t> ending(passes.size(), 0);
-    std::int64_t alive = 0, most = 0;
-    for (std::size_t pass = 0; pass < passes.size(); ++pass) {
-      for (const std::size_t n : passes[pass])
-        if (in_slot[n] && !written(group.nodes[n])) {
-          ++alive;
-          ++ending[last_use[n]];
-        }
-      most = std::max(most, alive);
-      alive -= ending[pass];
-    }
-    return most;
-  }
-  bool written(NodeId id) const { return std::ranges::binary_search(p.writes_, id); }
-
   // Tiles are as long as their buffers stay in the nearest cache.
   void choose_tiles() {
     constexpr std::int64_t kBytes = 16 << 10, kLongest = 4096 / sizeof(T);
     std::int64_t tile = kLongest;
-    while (tile > kSumPiece && most_alive() * tile * static_cast<std::int64_t>(sizeof(T)) > kBytes)
+    while (tile > kSumPiece &&
+           passes.most_alive() * tile * static_cast<std::int64_t>(sizeof(T)) > kBytes)
       tile /= 2;
     constexpr std::int64_t kLine = 64 / sizeof(T);
     p.buffer_size_ = std::min(tile, (p.rows_ * p.columns_ + kLine - 1) / kLine * kLine);
@@ -197,7 +165,8 @@ struct TileProgram<T>::Builder {
       p.references_.push_back({kind_of(walks[r], along[r]), walks[r], along[r], 0});
     for (Reference& r : p.references_)
       if (!copied(r)) r.slot = new_slot();
-    for (const NodeId id : p.writes_) p.direct_writes_.push_back(is_sum(id) ? 0 : new_slot());
+    for (const NodeId id : p.writes_)
+      p.direct_writes_.push_back(passes.is_sum(id) ? 0 : new_slot());
     p.first_buffer_ = p.slots_;
     for (Reference& r : p.references_)
       if (copied(r)) r.slot = new_slot();
@@ -231,154 +200,15 @@ struct TileProgram<T>::Builder {
   }
 
   // ---- steps
-  std::size_t none() const { return group.nodes.size(); }
-
-  void find_readers() {
-    readers.assign(none(), {});
-    for (std::size_t n = 0; n < none(); ++n)
-      for (const NodeId in : tape.node(group.nodes[n]).inputs)
-        if (inside(in)) readers[place_in_group(in)].push_back(n);
-  }
-
-  // What reads only the memory is best computed where it is needed first; but not behind anything
-  // that is written outside, for that may be over what it reads.
-  std::vector<std::size_t> order() const {
-    std::vector<std::size_t> at(none());
-    std::size_t barrier = none();
-    for (std::size_t n = none(); n-- > 0;) {
-      const NodeId id = group.nodes[n];
-      if (written(id)) barrier = n;
-      at[n] = n;
-      const auto& inputs = tape.node(id).inputs;
-      if (written(id) || is_sum(id) ||
-          std::ranges::any_of(inputs, [&](NodeId in) { return inside(in); }))
-        continue;
-      at[n] = readers[n].empty() ? n : std::min(readers[n].front(), barrier);
-    }
-    std::vector<std::size_t> result(none());
-    std::iota(result.begin(), result.end(), std::size_t{0});
-    std::ranges::stable_sort(result, {},
-                             [&](std::size_t n) { return std::pair(at[n], at[n] == n); });
-    return result;
-  }
-
-  // Arithmetic waits in an open pass until something needs its results from a slot. What does not
-  // wait for it comes before it, unless it is written outside: that may be over something that the
-  // open pass reads.
-  void find_passes() {
-    const ArithmeticChain smallest{{false}, {{Arithmetic::kNegate, 0, 0}}, {1}};
-    const bool has_code = arithmetic_code<T>(smallest) != nullptr;
-    std::vector<std::size_t> open, sums_of_open;
-    const auto close = [&] {
-      if (!open.empty()) passes.push_back(std::move(open));
-      for (const std::size_t n : sums_of_open) passes.push_back({n});
-      open.clear();
-      sums_of_open.clear();
-    };
-    for (const std::size_t n : order()) {
-      const NodeId id = group.nodes[n];
-      const bool waits = std::ranges::any_of(tape.node(id).inputs, [&](NodeId in) {
-        return inside(in) && std::ranges::find(open, place_in_group(in)) != open.end();
-      });
-      if (is_sum(id)) {
-        if (waits)
-          sums_of_open.push_back(n);
-        else
-          passes.push_back({n});
-      } else if (!has_code || tape.node(id).op->arithmetic == Arithmetic::kNone) {
-        if (waits || written(id)) close();
-        passes.push_back({n});
-      } else {
-        open.push_back(n);
-        if (open.size() == 1 || fits(open)) continue;
-        open.pop_back();
-        close();
-        open.push_back(n);
-      }
-    }
-    close();
-  }
-
-  void find_last_uses() {
-    pass_of.assign(none(), 0);
-    last_use.assign(none(), 0);
-    in_slot.assign(none(), false);
-    for (std::size_t pass = 0; pass < passes.size(); ++pass)
-      for (const std::size_t n : passes[pass]) {
-        pass_of[n] = pass;
-        in_slot[n] = written(group.nodes[n]) && !is_sum(group.nodes[n]);
-      }
-    for (std::size_t pass = 0; pass < passes.size(); ++pass)
-      for (const std::size_t n : passes[pass])
-        for (const NodeId in : tape.node(group.nodes[n]).inputs) {
-          if (!inside(in) || pass_of[place_in_group(in)] == pass) continue;
-          in_slot[place_in_group(in)] = true;
-          last_use[place_in_group(in)] = pass;
-        }
-  }
-
-  // A pass as code: what it loads and stores, in the order of its places.
-  struct Chain {
-    ArithmeticChain code;
-    std::vector<NodeId> loaded;
-    std::vector<std::size_t> stored;
-  };
-
-  // `is_stored` and `is_number` say so of a place in the group and of a node.
-  template <class IsStored, class IsNumber>
-  Chain chain_of(const std::vector<std::size_t>& nodes, const IsStored& is_stored,
-                 const IsNumber& is_number) const {
-    Chain chain;
-    const auto within = [&](NodeId id) {
-      const auto at = inside(id) ? std::ranges::find(nodes, place_in_group(id)) : nodes.end();
-      return static_cast<std::size_t>(at - nodes.begin());
-    };
-    for (const std::size_t n : nodes)
-      for (const NodeId in : tape.node(group.nodes[n]).inputs)
-        if (within(in) == nodes.size() &&
-            std::ranges::find(chain.loaded, in) == chain.loaded.end()) {
-          chain.loaded.push_back(in);
-          chain.code.loads.push_back(is_number(in));
-        }
-    const auto value = [&](NodeId id) {
-      const std::size_t loads = chain.loaded.size(), step = within(id);
-      if (step < nodes.size()) return static_cast<std::uint8_t>(loads + step);
-      return static_cast<std::uint8_t>(std::ranges::find(chain.loaded, id) - chain.loaded.begin());
-    };
-    for (const std::size_t n : nodes) {
-      const Node& node = tape.node(group.nodes[n]);
-      chain.code.steps.push_back(
-          {node.op->arithmetic, value(node.inputs[0]),
-           node.inputs.size() > 1 ? value(node.inputs[1]) : std::uint8_t{0}});
-      if (!is_stored(n)) continue;
-      chain.stored.push_back(n);
-      chain.code.stored.push_back(value(group.nodes[n]));
-    }
-    return chain;
-  }
-
-  // Could these be one pass, if it ended here?
-  bool fits(const std::vector<std::size_t>& nodes) const {
-    constexpr std::size_t kMostNodes = 64;
-    if (nodes.size() > kMostNodes) return false;
-    const auto is_stored = [&](std::size_t n) {
-      return written(group.nodes[n]) || std::ranges::any_of(readers[n], [&](std::size_t reader) {
-               return std::ranges::find(nodes, reader) == nodes.end();
-             });
-    };
-    const Chain chain = chain_of(nodes, is_stored, [](NodeId) { return false; });
-    return chain.loaded.size() + chain.stored.size() <= kMostPlaces && fits_registers(chain.code);
-  }
-
   Slot slot(NodeId id) const {
-    if (inside(id)) return slot_of[place_in_group(id)];
+    if (passes.inside(id)) return slot_of[passes.place(id)];
     return p.references_[read_of(id)].slot;
   }
   std::size_t read_of(NodeId id) const {
     return static_cast<std::size_t>(std::ranges::find(p.reads_, id) - p.reads_.begin());
   }
   bool one_number(NodeId id) const {
-    if (inside(id)) return false;
+    if (passes.inside(id)) return false;
     const Reference& r = p.references_[read_of(id)];
     return r.kind == Kind::kWithinRow && !r.along;
   }
@@ -387,7 +217,7 @@ struct TileProgram<T>::Builder {
   void give_back(std::size_t pass, std::span<const NodeId> operands) {
     for (std::size_t i = 0; i < operands.size(); ++i) {
       const NodeId in = operands[i];
-      if (!inside(in) || last_use[place_in_group(in)] != pass) continue;
+      if (!passes.inside(in) || passes.last_use(passes.place(in)) != pass) continue;
       const auto before = operands.first(i);
       if (std::ranges::find(before, in) != before.end()) continue;
       if (slot(in) >= p.first_buffer_) free_buffers.push_back(slot(in));
@@ -408,7 +238,7 @@ struct TileProgram<T>::Builder {
   void note_time(std::size_t n) {
     const NodeId id = group.nodes[n];
     for (const NodeId in : tape.node(id).inputs)
-      if (!inside(in)) p.last_read_[read_of(in)] = time;
+      if (!passes.inside(in)) p.last_read_[read_of(in)] = time;
     if (const auto w = std::ranges::find(p.writes_, id); w != p.writes_.end())
       p.first_write_[static_cast<std::size_t>(w - p.writes_.begin())] = time;
     ++time;
@@ -445,9 +275,8 @@ struct TileProgram<T>::Builder {
   }
 
   void add_arithmetic(std::size_t pass) {
-    const Chain chain = chain_of(
-        passes[pass], [&](std::size_t n) { return in_slot[n]; },
-        [&](NodeId id) { return one_number(id); });
+    const TilePasses::Chain chain =
+        passes.chain(pass, [this](NodeId id) { return one_number(id); });
     Step step;
     step.code = arithmetic_code<T>(chain.code);
     if (step.code == nullptr)
@@ -470,29 +299,28 @@ struct TileProgram<T>::Builder {
   }
 
   void add_steps() {
-    slot_of.assign(none(), 0);
+    slot_of.assign(passes.size(), 0);
     p.last_read_.assign(p.reads_.size(), 0);
     p.first_write_.assign(p.writes_.size(), 0);
-    for (std::size_t pass = 0; pass < passes.size(); ++pass) {
-      for (const std::size_t n : passes[pass]) note_time(n);
-      const std::size_t first = passes[pass][0];
-      if (passes[pass].size() > 1)
+    for (std::size_t pass = 0; pass < passes.all().size(); ++pass) {
+      const std::vector<std::size_t>& nodes = passes.all()[pass];
+      for (const std::size_t n : nodes) note_time(n);
+      if (nodes.size() > 1)
         add_arithmetic(pass);
-      else if (is_sum(group.nodes[first]))
-        add_sum(pass, first);
+      else if (passes.is_sum(group.nodes[nodes[0]]))
+        add_sum(pass, nodes[0]);
       else
-        add_operation(pass, first);
+        add_operation(pass, nodes[0]);
     }
   }
 };
 
 template <class T>
 TileProgram<T>::TileProgram(const Tape& tape, const TileGroup& group) {
-  Builder builder{*this, tape, group};
+  const ArithmeticChain smallest{{false}, {{Arithmetic::kNegate, 0, 0}}, {1}};
+  const bool has_code = arithmetic_code<T>(smallest) != nullptr;
+  Builder builder{*this, tape, group, TilePasses(tape, group, has_code)};
   builder.find_reads();
-  builder.find_readers();
-  builder.find_passes();
-  builder.find_last_uses();
   builder.choose_axes();
   builder.choose_tiles();
   builder.choose_parts();
