@@ -8,6 +8,7 @@ namespace {
 
 Simd detect() {
   __builtin_cpu_init();
+  if (!__builtin_cpu_supports("fma")) return Simd::kBaseline;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq")) {
     return Simd::kAvx512;

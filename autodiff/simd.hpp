@@ -3,11 +3,12 @@
 //
 // A kernel's body is an always_inline function; one wrapper per kind carries a target attribute
 // (JACQUARD_TARGET_...) and calls it. Bodies keep to operations that round the same way in every
-// form, and are never contracted (-ffp-contract=off): then all kinds give the same bits.
+// form, and are never contracted (-ffp-contract=off): then all kinds give the same bits. What is
+// written as fused (__builtin_fma) the baseline computes by a call, slowly.
 #pragma once
 
-#define JACQUARD_TARGET_AVX2 [[gnu::target("avx2")]]
-#define JACQUARD_TARGET_AVX512 [[gnu::target("avx512f,avx512vl,avx512dq")]]
+#define JACQUARD_TARGET_AVX2 [[gnu::target("avx2,fma")]]
+#define JACQUARD_TARGET_AVX512 [[gnu::target("avx512f,avx512vl,avx512dq,fma")]]
 
 namespace jacquard {
 
