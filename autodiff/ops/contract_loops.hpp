@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "autodiff/loops.hpp"
+#include "autodiff/ops/quad_sums.hpp"
 #include "autodiff/subscripts.hpp"
 
 namespace jacquard {
@@ -29,6 +30,7 @@ class PlainContraction {
  public:
   PlainContraction(const Subscripts& s, const std::array<const Shape*, N>& shapes) {
     const std::vector<const Shape*> all(shapes.begin(), shapes.end());
+    for (std::size_t k = 0; k < N; ++k) sizes_[k] = shapes[k]->size();
     std::string seen = s.output;
     for (const char c : s.output) outputs_ *= add(kept_, c, index_size(s, all, c), s, shapes);
     for (const std::string& in : s.inputs)
@@ -46,10 +48,8 @@ class PlainContraction {
       std::fill(out, out + outputs_, T(0));
     else if (terms_ == 1)
       multiply(pool, data, out);
-    else if (walks_rows())
-      sum_rows(pool, data, out);
-    else
-      sum(pool, data, out);
+    else if (!sum_in_parts(pool, data, out))
+      sum_all(pool, out, PlainTerms<T>{data});
   }
 
  private:
@@ -68,22 +68,79 @@ class PlainContraction {
     return size;
   }
 
+  using Steps = std::array<std::int64_t, N>;
+
+  // What is summed, and how: one product after the other, in the accumulator of the number type.
   template <class T>
-  static auto product(const std::array<const T*, N>& p, const std::array<std::int64_t, N>& step,
-                      std::int64_t i) {
-    auto result = static_cast<typename loops::Accumulator<T>::type>(p[0][i * step[0]]);
-    for (std::size_t k = 1; k < N; ++k) result *= p[k][i * step[k]];
+  struct PlainTerms {
+    using Sum = typename loops::Accumulator<T>::type;
+    static constexpr std::int64_t kWaiting = 256;
+    struct Sums {
+      std::array<Sum, kWaiting> waiting;
+      void clear(std::int64_t count) { std::fill_n(waiting.begin(), count, Sum(0)); }
+      T value(std::int64_t i) const { return static_cast<T>(waiting[static_cast<std::size_t>(i)]); }
+    };
+
+    std::array<const T*, N> data;
+
+    Sum product(const Steps& at) const {
+      auto result = static_cast<Sum>(data[0][at[0]]);
+      for (std::size_t k = 1; k < N; ++k) result *= data[k][at[k]];
+      return result;
+    }
+    // Identity matrices and masks are mostly zeros: in quad those are left out, to the same bits.
+    void add_product(Sum& sum, const Steps& at) const {
+      if constexpr (N == 2 && std::is_same_v<T, Quad>)
+        if (product_is_zero(data[0][at[0]], data[1][at[1]])) return;
+      sum += product(at);
+    }
+    void add_row(Sums& sums, const Steps& at, const Steps& step, std::int64_t count) const {
+      constexpr Steps kOnes = ones();
+      const auto add = [&](const Steps& each) {
+        for (std::int64_t i = 0; i < count; ++i)
+          add_product(sums.waiting[static_cast<std::size_t>(i)], along(at, each, i));
+      };
+      if (step == kOnes)
+        add(kOnes);
+      else
+        add(step);
+    }
+    void clear_total(Sums& sums) const { sums.waiting[0] = Sum(0); }
+    void add_run(Sums& sums, const Steps& at, const Steps& step, std::int64_t count) const {
+      Sum total = sums.waiting[0];
+      for (std::int64_t i = 0; i < count; ++i) add_product(total, along(at, step, i));
+      sums.waiting[0] = total;
+    }
+    T total(const Sums& sums) const { return sums.value(0); }
+  };
+
+  // Products of quad numbers that lie apart in doubles.
+  struct PartTerms {
+    using Sums = QuadSums;
+    static constexpr std::int64_t kWaiting = QuadSums::kMost;
+
+    QuadParts a, b;
+
+    void add_row(Sums& sums, const Steps& at, const Steps& step, std::int64_t count) const {
+      sums.add(a.at(at[0]), step[0], b.at(at[1]), step[1], count);
+    }
+    void clear_total(Sums& sums) const { sums.clear(QuadSums::kLanes); }
+    void add_run(Sums& sums, const Steps& at, const Steps& step, std::int64_t count) const {
+      sums.add_run(a.at(at[0]), step[0], b.at(at[1]), step[1], count);
+    }
+    Quad total(const Sums& sums) const { return sums.total(); }
+  };
+
+  static constexpr Steps ones() {
+    Steps result{};
+    for (std::int64_t& s : result) s = 1;
     return result;
   }
-
-  // Identity matrices and masks are mostly zeros: in quad those are left out, to the same bits.
-  template <class T, class Sum>
-  static void add_product(Sum& sum, const std::array<const T*, N>& p,
-                          const std::array<std::int64_t, N>& step, std::int64_t i) {
-    if constexpr (N == 2 && std::is_same_v<T, Quad>)
-      if (product_is_zero(p[0][i * step[0]], p[1][i * step[1]])) return;
-    sum += product<T>(p, step, i);
+  static Steps along(Steps at, const Steps& step, std::int64_t i) {
+    for (std::size_t k = 0; k < N; ++k) at[k] += i * step[k];
+    return at;
   }
+  static Steps moved(Steps at, const Steps& by) { return along(at, by, 1); }
 
   struct Rows {
     int outer_axes;
@@ -122,7 +179,8 @@ class PlainContraction {
         return;
       }
     }
-    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(product<T>(p, step, i));
+    for (std::int64_t i = 0; i < n; ++i)
+      out[i] = static_cast<T>(PlainTerms<T>{p}.product(along({}, step, i)));
   }
 
   // Nothing to sum over: an outer or elementwise product.
@@ -151,73 +209,76 @@ class PlainContraction {
     return apart && kept_.size[row] >= 8;
   }
 
-  // In the order of sum(): the bits are the same.
+  // Are quad numbers worth taking apart, and can they be? They are where each is used again.
   template <class T>
-  void sum_rows(ThreadPool* pool, const std::array<const T*, N>& data, T* out) const {
-    using Sum = typename loops::Accumulator<T>::type;
-    constexpr std::int64_t kWaiting = 256;
+  bool sum_in_parts(ThreadPool* pool, const std::array<const T*, N>& data, T* out) const {
+    if constexpr (N == 2 && std::is_same_v<T, Quad>) {
+      constexpr std::int64_t kFew = 256;
+      if (const std::int64_t products = outputs_ * terms_;
+          products < kFew || products < sizes_[0] + sizes_[1])
+        return false;
+      auto a = QuadParts::of(pool, data[0], sizes_[0]), b = QuadParts::of(pool, data[1], sizes_[1]);
+      if (!a || !b) return false;
+      sum_all(pool, out, PartTerms{std::move(*a), std::move(*b)});
+      return true;
+    }
+    return false;
+  }
+
+  template <class T, class Terms>
+  void sum_all(ThreadPool* pool, T* out, const Terms& terms) const {
+    if (walks_rows())
+      sum_rows(pool, out, terms);
+    else
+      sum(pool, out, terms);
+  }
+
+  // Each sum has its products in the order of sum().
+  template <class T, class Terms>
+  void sum_rows(ThreadPool* pool, T* out, const Terms& what) const {
+    constexpr std::int64_t kWaiting = Terms::kWaiting;
     const Rows rows(kept_), terms(summed_);
     const std::int64_t blocks = (rows.run + kWaiting - 1) / kWaiting;
     const std::int64_t work = terms_ * std::min(kWaiting, rows.run);
     loops::pieces(pool, rows.rows * blocks, std::max<std::int64_t>(1, loops::kGrain / work),
                   [&](std::int64_t a, std::int64_t b) {
-                    std::array<Sum, kWaiting> sums;
+                    typename Terms::Sums sums;
                     for (std::int64_t piece = a; piece < b; ++piece) {
                       const std::int64_t row = piece / blocks, first = piece % blocks * kWaiting;
                       const std::int64_t n = std::min(kWaiting, rows.run - first);
-                      auto base = shifted(data, kept_.offsets(row, rows.outer_axes));
-                      for (std::size_t k = 0; k < N; ++k) base[k] += first * rows.step[k];
-                      std::fill_n(sums.begin(), n, Sum(0));
+                      const Steps base =
+                          along(kept_.offsets(row, rows.outer_axes), rows.step, first);
+                      sums.clear(n);
                       for (std::int64_t r = 0; r < terms.rows; ++r) {
-                        auto p = shifted(base, summed_.offsets(r, terms.outer_axes));
-                        for (std::int64_t i = 0; i < terms.run; ++i) {
-                          add_row(p, rows.step, n, sums.data());
-                          for (std::size_t k = 0; k < N; ++k) p[k] += terms.step[k];
-                        }
+                        const Steps start = moved(base, summed_.offsets(r, terms.outer_axes));
+                        for (std::int64_t i = 0; i < terms.run; ++i)
+                          what.add_row(sums, along(start, terms.step, i), rows.step, n);
                       }
                       T* o = out + row * rows.run + first;
-                      for (std::int64_t i = 0; i < n; ++i)
-                        o[i] = static_cast<T>(sums[static_cast<std::size_t>(i)]);
+                      for (std::int64_t i = 0; i < n; ++i) o[i] = sums.value(i);
                     }
                   });
   }
 
-  template <class T, class Sum>
-  static void add_row(const std::array<const T*, N>& p, const std::array<std::int64_t, N>& step,
-                      std::int64_t n, Sum* sums) {
-    const bool contiguous = std::all_of(step.begin(), step.end(), [](auto s) { return s == 1; });
-    if (contiguous) {
-      constexpr std::array<std::int64_t, N> kOnes = ones();
-      for (std::int64_t i = 0; i < n; ++i) add_product<T>(sums[i], p, kOnes, i);
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) add_product<T>(sums[i], p, step, i);
-    }
-  }
-  static constexpr std::array<std::int64_t, N> ones() {
-    std::array<std::int64_t, N> result{};
-    for (std::int64_t& s : result) s = 1;
-    return result;
-  }
-
-  template <class T>
-  void sum(ThreadPool* pool, const std::array<const T*, N>& data, T* out) const {
+  template <class T, class Terms>
+  void sum(ThreadPool* pool, T* out, const Terms& what) const {
     const Rows rows(summed_);
     loops::pieces(pool, outputs_, std::max<std::int64_t>(1, loops::kGrain / terms_),
                   [&](std::int64_t a, std::int64_t b) {
+                    typename Terms::Sums sums;
                     for (std::int64_t o = a; o < b; ++o) {
-                      const auto base = shifted(data, kept_.offsets(o, kept_.rank));
-                      typename loops::Accumulator<T>::type total(0);
-                      for (std::int64_t r = 0; r < rows.rows; ++r) {
-                        const auto p = shifted(base, summed_.offsets(r, rows.outer_axes));
-                        for (std::int64_t i = 0; i < rows.run; ++i)
-                          add_product<T>(total, p, rows.step, i);
-                      }
-                      out[o] = static_cast<T>(total);
+                      const Steps base = kept_.offsets(o, kept_.rank);
+                      what.clear_total(sums);
+                      for (std::int64_t r = 0; r < rows.rows; ++r)
+                        what.add_run(sums, moved(base, summed_.offsets(r, rows.outer_axes)),
+                                     rows.step, rows.run);
+                      out[o] = what.total(sums);
                     }
                   });
   }
 
   loops::Nest<N> kept_, summed_;
+  Steps sizes_{};
   std::int64_t outputs_ = 1, terms_ = 1;
 };
 
