@@ -38,7 +38,19 @@ std::vector<CheckedTerm> checked_terms(const Recording& recording) {
   return terms;
 }
 
-// One stage; the rows of its report begin with its name.
+// Of the parameters, those that one of the terms reads.
+std::vector<Expr> parameters_read(const Recording& recording,
+                                  const std::vector<CheckedTerm>& terms) {
+  std::vector<Expr> values, read;
+  for (const CheckedTerm& term : terms) values.push_back(term.value);
+  const std::vector<NodeId> nodes = ancestors(*recording.tape, values);
+  for (const Expr& p : recording.parameters())
+    if (std::ranges::binary_search(nodes, p.id)) read.push_back(p);
+  return read;
+}
+
+// One stage; the rows of its report begin with its name, and parameters of other stages alone are
+// left out.
 Checked check_stage(const CheckCommand& command, const Spec& spec, const std::string& prefix,
                     const Recording& recording, Talk& talk) {
   if (recording.parameters().empty())
@@ -52,7 +64,9 @@ Checked check_stage(const CheckCommand& command, const Spec& spec, const std::st
   options.threads = command.threads;
   std::vector<CheckedTerm> terms = checked_terms(recording);
   for (CheckedTerm& term : terms) term.name = prefix + term.name;
-  return {check_gradients(terms, recording.parameters(), point.values, options), point.inputs};
+  const std::vector<Expr> parameters =
+      prefix.empty() ? recording.parameters() : parameters_read(recording, terms);
+  return {check_gradients(terms, parameters, point.values, options), point.inputs};
 }
 
 Checked check(const CheckCommand& command, LoadedSpec& loaded, Talk& talk) {
