@@ -332,7 +332,11 @@ Json optimizer() {
         properties[std::string(name)] =
             scheduled(properties[std::string(name)]["description"].get<std::string>(),
                       properties[std::string(name)]);
-  for (Json& kind : alternatives_of(minimizer_kinds(), Json::object()))
+  const Json precision{
+      {"precision", one_of_words(precision_names(),
+                                 "of the cost and its gradients; float takes half the memory and a "
+                                 "third of the time, and ends sooner; default double")}};
+  for (Json& kind : alternatives_of(minimizer_kinds(), precision))
     alternatives.push_back(std::move(kind));
   return one_of("how a step is made; default sgd", std::move(alternatives));
 }

@@ -93,6 +93,7 @@ void read_optimizer(Fields fields, TrainSpec& train, std::map<std::string, std::
   for (const std::string& kind : names_of(minimizer_kinds())) kinds.push_back(kind);
   train.optimizer.kind = fields.require_choice("kind", kinds);
   if (is_minimizer(train.optimizer)) {
+    train.precision = fields.choice("precision", precision_names(), train.precision);
     read_options(fields, minimizer_kinds(), train.optimizer);
   } else {
     read_step_size(fields, train, pointers);
@@ -182,7 +183,11 @@ Json scheduled_json(const ScheduledNumber& number) {
 }
 
 Json optimizer_json(const TrainSpec& train) {
-  if (is_minimizer(train.optimizer)) return choice_json(train.optimizer, minimizer_kinds());
+  if (is_minimizer(train.optimizer)) {
+    Json json = choice_json(train.optimizer, minimizer_kinds());
+    json["precision"] = train.precision;
+    return json;
+  }
   Json json = choice_json(train.optimizer, nn::optimizer_kinds());
   for (const auto& [name, number] : train.scheduled) json[name] = scheduled_json(number);
   json["rate"] = scheduled_json(train.rate);
@@ -207,6 +212,11 @@ Json rule_json(const StopRule& rule) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& precision_names() {
+  static const std::vector<std::string> names = {"double", "float"};
+  return names;
+}
 
 const std::vector<std::string>& split_names() {
   static const std::vector<std::string> names = {"train", "valid", "test"};

@@ -31,6 +31,7 @@ struct BestSpec {
 
 struct TrainSpec {
   nn::Optimizer optimizer{"sgd", {}};  // of optimizer_kinds() or minimizer_kinds()
+  std::string precision = "double";    // of the cost that a minimizer looks at, or "float"
   ScheduledNumber rate{"0.1"};
   std::optional<RateAdjuster> adjuster;              // instead of `rate`
   std::map<std::string, ScheduledNumber> scheduled;  // options of the optimizer that change
@@ -54,6 +55,8 @@ struct TrainSpec {
 TrainSpec read_train(Fields fields, std::map<std::string, std::string>& pointers);
 nlohmann::ordered_json train_json(const TrainSpec& train);
 
+// "double", "float"
+const std::vector<std::string>& precision_names();
 // "train", "valid", "test"
 const std::vector<std::string>& split_names();
 

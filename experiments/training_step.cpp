@@ -99,9 +99,10 @@ class BatchStep : public TrainingStep {
 };
 
 // ---------------------------------------------------------------- minimizers
-// The cost of the whole training part in double. Its point lives here in double; the values are
-// rounded copies of it. Noise is drawn once for the whole stage, since a line search needs one
+// The cost of the whole training part, computed in T. Its point lives here in double; the values
+// are rounded copies of it. Noise is drawn once for the whole stage, since a line search needs one
 // cost.
+template <class T>
 class WholeStep : public TrainingStep {
  public:
   explicit WholeStep(const StepContext& context)
@@ -117,14 +118,14 @@ class WholeStep : public TrainingStep {
       });
     };
     plan_.emplace(*recording_.tape, write, c_.pool, plan_options(c_.spec));
-    for (const auto& [name, value] : c_.values.all()) values_[name] = cast<double>(value);
+    for (const auto& [name, value] : c_.values.all()) values_[name] = cast<T>(value);
     for (const auto& [name, array] : c_.data.arrays)
-      if (plan_->has_input(name)) values_[name] = cast<double>(array.values());
-    for (auto& [name, value] : values_) plan_->bind(name, std::span<double>(value.data));
-    plan_->bind_constant("epoch", std::span<const double>(&epoch_, 1));
-    plan_->bind_constant("step", std::span<const double>(&step_, 1));
+      if (plan_->has_input(name)) values_[name] = cast<T>(array.values());
+    for (auto& [name, value] : values_) plan_->bind(name, std::span<T>(value.data));
+    plan_->bind_constant("epoch", std::span<const T>(&epoch_, 1));
+    plan_->bind_constant("step", std::span<const T>(&step_, 1));
     for (const Expr& p : parameters_) {
-      const std::vector<double>& data = values_.at(parameter_name(p)).data;
+      const std::vector<T>& data = values_.at(parameter_name(p)).data;
       point_.insert(point_.end(), data.begin(), data.end());
     }
     minimizer_.emplace(c_.spec.train->optimizer, point_.size());
@@ -133,8 +134,8 @@ class WholeStep : public TrainingStep {
   std::int64_t per_epoch() const override { return 1; }
 
   void prepare(const TrainingState& state) override {
-    epoch_ = static_cast<double>(state.epoch + 1);
-    step_ = static_cast<double>(state.stage_step);
+    epoch_ = static_cast<T>(state.epoch + 1);
+    step_ = static_cast<T>(state.stage_step);
     noise_step_ = state.step - state.stage_step;  // the first of the stage
     put_point(point_);
   }
@@ -195,9 +196,8 @@ class WholeStep : public TrainingStep {
   void put_point(std::span<const double> point) {
     std::size_t at = 0;
     for (const Expr& p : parameters_) {
-      std::vector<double>& data = values_.at(parameter_name(p)).data;
-      std::copy_n(point.begin() + static_cast<std::ptrdiff_t>(at), data.size(), data.begin());
-      at += data.size();
+      std::vector<T>& data = values_.at(parameter_name(p)).data;
+      for (T& number : data) number = static_cast<T>(point[at++]);
     }
   }
 
@@ -206,11 +206,10 @@ class WholeStep : public TrainingStep {
     plan_->run(c_.spec.seed, noise_step_);
     std::size_t at = 0;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const std::span<const double> g = plan_->output(i + 1);
-      std::copy(g.begin(), g.end(), gradient.begin() + static_cast<std::ptrdiff_t>(at));
-      at += g.size();
+      const std::span<const T> g = plan_->output(i + 1);
+      for (const T number : g) gradient[at++] = static_cast<double>(number);
     }
-    return plan_->scalar(0);
+    return static_cast<double>(plan_->scalar(0));
   }
 
   void show_point() {
@@ -222,11 +221,11 @@ class WholeStep : public TrainingStep {
   StepContext c_;
   Recording recording_;
   std::vector<Expr> parameters_;
-  std::optional<GuardedPlan<double>> plan_;
-  std::map<std::string, Tensor<double>> values_;  // of every input of the plan
+  std::optional<GuardedPlan<T>> plan_;
+  std::map<std::string, Tensor<T>> values_;  // of every input of the plan
   std::vector<double> point_;
   std::optional<Minimizer> minimizer_;
-  double epoch_ = 0, step_ = 0;
+  T epoch_ = 0, step_ = 0;
   std::uint64_t noise_step_ = 0;
   bool converged_ = false;
 };
@@ -234,8 +233,10 @@ class WholeStep : public TrainingStep {
 }  // namespace
 
 std::unique_ptr<TrainingStep> make_training_step(const StepContext& context) {
-  if (is_minimizer(context.spec.train->optimizer)) return std::make_unique<WholeStep>(context);
-  return std::make_unique<BatchStep>(context);
+  const TrainSpec& train = *context.spec.train;
+  if (!is_minimizer(train.optimizer)) return std::make_unique<BatchStep>(context);
+  if (train.precision == "float") return std::make_unique<WholeStep<float>>(context);
+  return std::make_unique<WholeStep<double>>(context);
 }
 
 }  // namespace jacquard::experiments
