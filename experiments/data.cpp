@@ -138,7 +138,7 @@ Unprepared unprepared_inputs(const DataSpec& spec) {
   }
   if (const GeneratedSet* set = find_generated_set(spec.set)) {
     check_generated(*set, spec);
-    return {{{"x", {set->features(spec)}}}, set->image(spec)};
+    return {set->shapes(spec), set->image(spec)};
   }
   const UserSet* set = find_user_set(spec.set);
   if (!set) refuse_set(spec.set);

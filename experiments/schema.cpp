@@ -400,7 +400,12 @@ Json evaluate() {
       {"of", text("an expression with a value for each example")},
       {"set", one_of_words(split_names(), "default: the last of them with examples")}};
   std::vector<Json> alternatives = alternatives_of(evaluation_kinds(), shared);
-  for (Json& alternative : alternatives) alternative["required"].push_back("of");
+  for (Json& alternative : alternatives) {
+    alternative["required"].push_back("of");
+    if (alternative["properties"]["kind"]["const"] != "regression") continue;
+    alternative["properties"]["target"] = text("what is told, a number or a vector per example");
+    alternative["required"].push_back("target");
+  }
   alternatives.insert(alternatives.begin(),
                       text("an expression with a number for each example, whose mean is taken"));
   return by_name("what is computed of the model that a run ends with",

@@ -14,8 +14,9 @@ namespace jacquard::experiments {
 
 struct EvaluationSpec {
   std::string name;
-  std::string of;   // an expression with a value for each example
-  std::string set;  // "train", "valid" or "test"; empty: the last of them with examples
+  std::string of;           // an expression with a value for each example
+  std::string target = {};  // the same, of a regression
+  std::string set;          // "train", "valid" or "test"; empty: the last of them with examples
   nn::Choice choice{"mean"};
 
   bool operator==(const EvaluationSpec&) const = default;
@@ -29,10 +30,15 @@ struct EvaluationSpec {
 //   contraction_curve  of codes [batch, n]: mean |h(x + r u) - h(x)| / r for random directions u of
 //                      length 1, over the radius r (Rifai et al. 2011a, section 5.3)
 //   embedding          codes [batch, n] along their two first principal components
+//   regression         the target, [batch] or [batch, k], as a linear map of the codes [batch, n]
+//   that
+//                      fits the training part best (linear_regression.hpp)
 std::span<const nn::Kind> evaluation_kinds();
 
 // The rank that `of` must have.
 int evaluated_rank(const EvaluationSpec& evaluation);
+// The kind that has a target.
+bool has_target(const EvaluationSpec& evaluation);
 
 std::vector<EvaluationSpec> read_evaluations(Fields fields,
                                              std::map<std::string, std::string>& pointers);

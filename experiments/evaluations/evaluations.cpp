@@ -10,6 +10,7 @@
 #include "experiments/curves.hpp"
 #include "experiments/encoding.hpp"
 #include "experiments/evaluations/k_means.hpp"
+#include "experiments/evaluations/linear_regression.hpp"
 #include "experiments/evaluations/partition.hpp"
 #include "experiments/evaluations/projection.hpp"
 #include "experiments/evaluations/scatter.hpp"
@@ -35,13 +36,18 @@ std::vector<std::int64_t> labels_of(const DataSet& set) {
   return labels;
 }
 
+// Under which name the target is among the texts and places of the spec.
+std::string target_name(const EvaluationSpec& evaluation) { return evaluation.name + "/target"; }
+
 class Evaluation {
  public:
-  Evaluation(const EvaluationSpec& spec, const Spec& stage, const DataSet& data, std::int64_t epoch,
-             Values& values, ThreadPool& pool, Problems& problems)
+  Evaluation(const EvaluationSpec& spec, const Spec& stage, const DataSet& data,
+             const DataSet& training, std::int64_t epoch, Values& values, ThreadPool& pool,
+             Problems& problems)
       : spec_(spec),
         stage_(stage),
         data_(data),
+        training_(training),
         inputs_(example_shapes(stage)),
         epoch_(epoch),
         values_(values),
@@ -55,6 +61,7 @@ class Evaluation {
     if (kind == "singular_values") return spectrum(result);
     if (kind == "contraction_curve") return contraction(result);
     if (kind == "embedding") return embedding(result);
+    if (kind == "regression") return regression(result);
     throw InternalError(cat("evaluation: no kind ", kind));
   }
 
@@ -66,13 +73,20 @@ class Evaluation {
     return static_cast<std::int64_t>(option(name));
   }
 
+  using Texts = std::vector<std::pair<std::string, std::string>>;
+
+  // The values of all texts, by name, with the same draws.
+  std::map<std::string, Tensor<float>> all_of(const Texts& texts, const DataSet& set) const {
+    auto computed = computed_for_each(stage_, inputs_, set, texts, "evaluate", epoch_, values_,
+                                      pool_, problems_);
+    for (const auto& [name, text] : texts)
+      if (!std::ranges::all_of(computed.at(name).data, [](float v) { return std::isfinite(v); }))
+        throw SpecError(cat("evaluate/", spec_.name, ": '", text, "' is not finite"));
+    return computed;
+  }
+
   Tensor<float> values_of(const DataSet& set) const {
-    auto computed = computed_for_each(stage_, inputs_, set, {{spec_.name, spec_.of}}, "evaluate",
-                                      epoch_, values_, pool_, problems_);
-    Tensor<float>& value = computed.at(spec_.name);
-    if (!std::ranges::all_of(value.data, [](float v) { return std::isfinite(v); }))
-      throw SpecError(cat("evaluate/", spec_.name, ": '", spec_.of, "' is not finite"));
-    return std::move(value);
+    return std::move(all_of({{spec_.name, spec_.of}}, set).at(spec_.name));
   }
 
   void mean(Evaluated& result) const {
@@ -170,9 +184,46 @@ class Evaluation {
     result.picture = scatter_svg(scatter);
   }
 
+  struct Pairs {
+    Tensor<float> codes, targets;  // [points, n], [points, k]
+  };
+
+  Pairs pairs_of(const DataSet& set) const {
+    const std::string target = target_name(spec_);
+    auto computed = all_of({{spec_.name, spec_.of}, {target, spec_.target}}, set);
+    Pairs pairs{std::move(computed.at(spec_.name)), std::move(computed.at(target))};
+    if (pairs.targets.shape.rank() == 1) pairs.targets.shape = Shape{pairs.targets.shape[0], 1};
+    return pairs;
+  }
+
+  // The picture has the first number of the target.
+  void regression(Evaluated& result) const {
+    constexpr std::int64_t kMostShown = 2000;
+    const Pairs known = pairs_of(beginning(training_, count("examples"))), asked = pairs_of(data_);
+    const LinearMap map = fitted_linear_map(known.codes, known.targets, option("decay"));
+    const Tensor<float> predicted = map(asked.codes);
+    const Fit fit = fit_of(predicted, asked.targets);
+    result.metrics = {{"explained", fit.explained}, {"mean_squared_error", fit.mean_squared_error}};
+    const std::int64_t shown = std::min(kMostShown, predicted.shape[0]), k = predicted.shape[1];
+    Scatter scatter{cat(spec_.target, " from ", spec_.of),
+                    "true",
+                    "predicted",
+                    Tensor<float>({shown, 2}),
+                    {},
+                    ""};
+    for (std::int64_t i = 0; i < shown; ++i) {
+      scatter.points[2 * i] = asked.targets[i * k];
+      scatter.points[2 * i + 1] = predicted[i * k];
+    }
+    scatter.below =
+        cat(number_text(std::round(1000 * fit.explained) / 10), " % of the variance is explained");
+    result.picture = scatter_svg(scatter);
+  }
+
   const EvaluationSpec& spec_;
   const Spec& stage_;
   const DataSet& data_;
+  const DataSet& training_;
   std::map<std::string, Shape> inputs_;
   std::int64_t epoch_;
   Values& values_;
@@ -196,9 +247,20 @@ void check_evaluations(const Spec& stage, Problems& problems) {
   // No other axis is likely to have this size by chance.
   constexpr std::int64_t kBatch = 3;
   if (stage.evaluations.empty()) return;
+  struct Asked {
+    const EvaluationSpec& evaluation;
+    int lowest, highest;  // rank
+  };
+  std::vector<Asked> asked;
   std::vector<std::pair<std::string, std::string>> texts;
-  for (const EvaluationSpec& evaluation : stage.evaluations)
+  for (const EvaluationSpec& evaluation : stage.evaluations) {
+    const int rank = evaluated_rank(evaluation);
     texts.emplace_back("evaluate/" + evaluation.name, evaluation.of);
+    asked.push_back({evaluation, rank, rank});
+    if (!has_target(evaluation)) continue;
+    texts.emplace_back("evaluate/" + target_name(evaluation), evaluation.target);
+    asked.push_back({evaluation, 1, 2});
+  }
   const std::vector<Shape> shapes =
       recorded_shapes(model_alone(stage), example_shapes(stage), kBatch, texts, problems);
   if (!problems.empty()) return;
@@ -206,13 +268,16 @@ void check_evaluations(const Spec& stage, Problems& problems) {
                                  "a vector for each example: [batch, n]",
                                  "a matrix for each example: [batch, m, n]"};
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    const EvaluationSpec& evaluation = stage.evaluations[i];
-    const int rank = evaluated_rank(evaluation);
-    if (shapes[i].rank() != rank || shapes[i][0] != kBatch)
+    const auto& [evaluation, lowest, highest] = asked[i];
+    const int rank = shapes[i].rank();
+    if (rank < lowest || rank > highest || shapes[i][0] != kBatch) {
+      std::string forms(kForms[static_cast<std::size_t>(lowest - 1)]);
+      if (highest > lowest) forms += cat(", or ", kForms[static_cast<std::size_t>(highest - 1)]);
       problems.add(
           stage.pointers.at(texts[i].first),
-          cat(in_quotes(evaluation.of), " has shape ", shapes[i], " for a batch of ", kBatch),
-          cat(evaluation.choice.kind, " needs ", kForms[static_cast<std::size_t>(rank - 1)]));
+          cat(in_quotes(texts[i].second), " has shape ", shapes[i], " for a batch of ", kBatch),
+          cat(evaluation.choice.kind, " needs ", forms));
+    }
   }
 }
 
@@ -243,7 +308,9 @@ std::vector<Evaluated> evaluate(const Spec& stage, const Splits& data, const std
     if (part.count() == 0)
       throw SpecError(cat("evaluate/", evaluation.name, ": the ", result.set,
                           " part of the data has no examples"));
-    Evaluation(evaluation, stage, part, epoch, values, pool, problems).make(result);
+    if (has_target(evaluation) && data.train.count() == 0)
+      throw SpecError(cat("evaluate/", evaluation.name, ": there is no training part to fit"));
+    Evaluation(evaluation, stage, part, data.train, epoch, values, pool, problems).make(result);
     results.push_back(std::move(result));
   }
   return results;

@@ -10,6 +10,7 @@
 
 #include "autodiff/philox.hpp"
 #include "experiments/evaluations/k_means.hpp"
+#include "experiments/evaluations/linear_regression.hpp"
 #include "experiments/evaluations/partition.hpp"
 #include "experiments/evaluations/projection.hpp"
 #include "experiments/evaluations/scatter.hpp"
@@ -81,7 +82,9 @@ constexpr const char* kSpec = R"json({
     "clusters": {"kind": "k_means", "of": "h", "clusters": 2},
     "spectrum": {"kind": "singular_values", "of": "jacobian(h, x)", "examples": 4},
     "curve": {"kind": "contraction_curve", "of": "h", "points": 3},
-    "map": {"kind": "embedding", "of": "h"}
+    "map": {"kind": "embedding", "of": "h"},
+    "row": {"kind": "regression", "of": "h", "target": "x[:, 0:4]"},
+    "same": {"kind": "regression", "of": "h", "target": "sum(h, axis=1)", "decay": 0}
   },
   "train": {"batch": 10, "epochs": 1, "optimizer": {"kind": "sgd", "rate": 0.01}}
 })json";
@@ -202,6 +205,72 @@ TEST_CASE("projection: a line keeps its distances and is all the variance") {
   CHECK(principal_plane(Tensor<float>(Shape{4, 1}, 2.0F)).explained == 0);
 }
 
+namespace {
+
+// The mean over points of |x W + c - y|^2, plus decay |W|^2.
+double ridge_cost(const LinearMap& map, const Tensor<float>& x, const Tensor<float>& y,
+                  double decay) {
+  const std::int64_t points = x.shape[0], n = x.shape[1], k = y.shape[1];
+  double cost = 0;
+  for (std::int64_t i = 0; i < points; ++i)
+    for (std::int64_t t = 0; t < k; ++t) {
+      double off = map.offset[t] - static_cast<double>(y[i * k + t]);
+      for (std::int64_t j = 0; j < n; ++j)
+        off += static_cast<double>(x[i * n + j]) * map.weights[j * k + t];
+      cost += off * off / static_cast<double>(points);
+    }
+  for (const double w : map.weights.data) cost += decay * w * w;
+  return cost;
+}
+
+}  // namespace
+
+TEST_CASE("regression: a linear target is found again, a constant feature does not matter") {
+  Tensor<float> x = normal_points(50, 4, 3), y({50, 2});
+  for (std::int64_t i = 0; i < 50; ++i) {
+    x[4 * i + 3] = 7;
+    y[2 * i] = 2 * x[4 * i] - x[4 * i + 1] + 5;
+    y[2 * i + 1] = x[4 * i + 2] / 4;
+  }
+  const LinearMap map = fitted_linear_map(x, y, 0);
+  const double want[] = {2, 0, -1, 0, 0, 0.25, 0, 0};
+  for (std::int64_t i = 0; i < 8; ++i) CHECK(std::abs(map.weights[i] - want[i]) < 1e-6);
+  const Fit fit = fit_of(map(x), y);
+  CHECK(fit.explained == doctest::Approx(1).epsilon(1e-9));
+  CHECK(fit.mean_squared_error < 1e-10);
+}
+
+TEST_CASE("regression: no other map costs less, with and without decay") {
+  const Tensor<float> x = normal_points(40, 3, 4), y = normal_points(40, 2, 5);
+  for (const double decay : {0.0, 0.1, 10.0}) {
+    CAPTURE(decay);
+    const LinearMap map = fitted_linear_map(x, y, decay);
+    const double least = ridge_cost(map, x, y, decay);
+    for (std::size_t i = 0; i < 6; ++i)
+      for (const double step : {-1e-3, 1e-3}) {
+        LinearMap other = map;
+        other.weights.data[i] += step;
+        CHECK(ridge_cost(other, x, y, decay) > least);
+        other = map;
+        other.offset.data[i % 2] += step;
+        CHECK(ridge_cost(other, x, y, decay) > least);
+      }
+  }
+}
+
+TEST_CASE("regression: what is explained is 1 - errors / variance, nothing where nothing varies") {
+  const Tensor<float> y({4, 1}, {0, 1, 2, 3}), rough({4, 1}, {0, 2, 2, 2});
+  CHECK(fit_of(y, y).explained == 1);
+  CHECK(fit_of(rough, y).explained == doctest::Approx(1 - 2.0 / 5));
+  CHECK(fit_of(rough, y).mean_squared_error == doctest::Approx(0.5));
+  const Tensor<float> constant({4, 1}, {1, 1, 1, 1});
+  CHECK(fit_of(rough, constant).explained == 0);
+  // Codes of one point, and codes that are all equal, tell nothing but the mean.
+  const LinearMap map = fitted_linear_map(constant, y, 0);
+  CHECK(map.weights[0] == 0);
+  CHECK(map.offset[0] == doctest::Approx(1.5));
+}
+
 TEST_CASE("scatter: each label has its colour and its name, and none are needed") {
   const Tensor<float> points = normal_points(4, 2, 1);
   const std::string svg = scatter_svg({"codes", "a", "b", points, {0, 2, 2, 1}, "below"});
@@ -231,7 +300,11 @@ TEST_CASE("evaluations: a run makes them, draws them and sums them up; eval make
   CHECK(made["curve/nearest"].get<double>() ==
         doctest::Approx(made["curve/farthest"].get<double>()).epsilon(1e-3));
   CHECK(made["map/explained"] > 0);
-  for (const char* name : {"spectrum", "curve", "map"}) {
+  // Three codes cannot tell four pixels, but what is linear in them.
+  CHECK(made["row/explained"] < 0.99);
+  CHECK(made["same/explained"] > 0.99999);
+  CHECK(made["same/mean_squared_error"] < 1e-8);
+  for (const char* name : {"spectrum", "curve", "map", "row"}) {
     CHECK(std::filesystem::exists(folder.path() / "run/artifacts" / cat(name, ".svg")));
     CHECK(called.out.find(cat(name, ".svg")) != std::string::npos);
   }
@@ -271,6 +344,11 @@ TEST_CASE("evaluations: mistakes are told before anything is trained") {
   has(mistake("evaluate.on=sum(z)"), "'z'");
   has(mistake("evaluate.map.of=sum(W)"), "embedding needs a vector for each example: [batch, n]");
   has(mistake("evaluate.map.kind=map"), "unknown kind 'map'");
+  has(mistake("evaluate.map.kind=regression"), "target");
+  has(mistake("evaluate.row.target=sum(W)"),
+      "regression needs a number for each example: [batch], or a vector for each example");
+  has(mistake("evaluate.row.target=jacobian(h, x)"), "at /evaluate/row/target");
+  has(mistake("evaluate.clusters.target=x"), "target");
   has(mistake("evaluate.map.set=dev"), "unknown set 'dev'");
   has(mistake("evaluate.clusters.clusters=31"), "the test part of the data has 30 examples");
   has(mistake("evaluate={\"curves\": \"norm(x)\"}"), "every run has a picture 'curves' already");

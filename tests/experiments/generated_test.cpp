@@ -59,9 +59,13 @@ TEST_CASE("points of the spiral lie on it when there is no noise") {
   DataSpec spec = set_of("spiral");
   spec.noise = 0;
   spec.count = 1000;
-  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x").values();
+  const DataSet set = load_data(spec, 1).train;
+  const Tensor<float> x = set.arrays.at("x").values();
+  const Tensor<float> position = set.arrays.at("position").values();
+  CHECK(position.shape == Shape{1000});
   for (std::int64_t i = 0; i < 1000; ++i) {
     const double t = std::hypot(x[2 * i], x[2 * i + 1]) / 0.04;
+    CHECK(position[i] == doctest::Approx(t).epsilon(1e-5));
     CHECK((t >= 2.9999 && t < 15.0001));
     CHECK(x[2 * i] == doctest::Approx(0.04 * t * std::sin(t)).epsilon(1e-4));
   }
@@ -98,14 +102,19 @@ TEST_CASE("points of the swiss roll lie on it when there is no noise, evenly alo
   DataSpec spec = set_of("swiss_roll");
   spec.noise = 0;
   spec.count = 2000;
-  const Tensor<float> x = load_data(spec, 1).train.arrays.at("x").values();
+  const DataSet set = load_data(spec, 1).train;
+  const Tensor<float> x = set.arrays.at("x").values();
+  const Tensor<float> position = set.arrays.at("position").values();
   CHECK(x.shape == Shape{2000, 3});
+  CHECK(position.shape == Shape{2000, 2});
   double height = 0, turns = 0;
   for (std::int64_t i = 0; i < 2000; ++i) {
     const double t = std::hypot(x[3 * i], x[3 * i + 2]) / 0.04;
     CHECK((t > 1.4999 * M_PI && t < 4.5001 * M_PI));
     CHECK(x[3 * i] == doctest::Approx(0.04 * t * std::cos(t)).epsilon(1e-3));
     CHECK((x[3 * i + 1] > 0 && x[3 * i + 1] < 0.84));
+    CHECK(position[2 * i] == doctest::Approx(t).epsilon(1e-5));
+    CHECK(position[2 * i + 1] == doctest::Approx(x[3 * i + 1] / 0.84).epsilon(1e-5));
     height += x[3 * i + 1] / 2000.0;
     turns += t / 2000;
   }
