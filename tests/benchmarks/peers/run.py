@@ -26,7 +26,7 @@ CASES = [(workload, loss, contraction, batch)
          for workload, contraction in (("W1", 0.0), ("W2", 1.0))
          for loss in LOSSES
          for batch in (20, 100, 500)]
-FRAMEWORKS = {"pytorch": "torch", "jax": "jax"}  # what is installed for each
+FRAMEWORKS = {"pytorch": ["torch", "numpy"], "jax": ["jax"]}  # what is installed for each
 
 
 class Peer:
@@ -58,7 +58,7 @@ def peers(build, here):
 def install(build, framework):
     folder = environment(build, framework)
     venv.create(folder, with_pip=True, clear=True)
-    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", FRAMEWORKS[framework]],
+    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", *FRAMEWORKS[framework]],
                    check=True)
 
 
