@@ -18,6 +18,7 @@
 #include "experiments/interrupt.hpp"
 #include "experiments/json_dump.hpp"
 #include "experiments/manifest.hpp"
+#include "experiments/minimizers.hpp"
 #include "experiments/progress.hpp"
 #include "experiments/run_folder.hpp"
 #include "experiments/run_metrics.hpp"
@@ -158,13 +159,20 @@ class Training {
     return checkpoint_file(("best-" + spec_.stages[at].name).c_str());
   }
 
-  std::string checkpoint() {
+  std::string checkpoint(const std::vector<SavedTensor>& beside_values) {
     state_.metrics_lines = metrics_.lines();
     state_.log_lines = folder_ ? folder_->log_lines() : 0;
-    return checkpoint_bytes(values_, stage_ ? stage_->saved() : std::vector<SavedTensor>{}, state_);
+    return checkpoint_bytes(values_, beside_values, state_);
   }
-  void save(const std::string& file) {
-    if (folder_) folder_->write(file, checkpoint());
+  void save_last() {
+    if (folder_)
+      folder_->write(checkpoint_file("last"),
+                     checkpoint(stage_ ? stage_->saved() : std::vector<SavedTensor>{}));
+  }
+  // Without the memory of a minimizer: hundreds of times the parameters, and every epoch is its
+  // best one.
+  void save_best() {
+    if (folder_) folder_->write(best_file(), checkpoint({}));
   }
 
   // Takes the newest checkpoint that can be read and has fewer steps behind it; the beginning where
@@ -178,7 +186,7 @@ class Training {
       try {
         file = read_safetensors<Error>(at);
         state_ = training_state(*file);
-        if (state_.step < before_step) break;
+        if (state_.step < before_step && has_what_goes_on(*file)) break;
         file.reset();
         state_ = {};
       } catch (const Error& error) {
@@ -198,6 +206,16 @@ class Training {
         values_.add(saved.name, tensor<float>(*file, saved.name));
     }
     restored_ = std::move(file);
+  }
+
+  // Does the checkpoint hold what the next step depends on?
+  bool has_what_goes_on(const SafeTensors& file) const {
+    const auto at = static_cast<std::size_t>(state_.stage);
+    if (at >= stages_.size() || !stages_[at].train || !is_minimizer(stages_[at].train->optimizer))
+      return true;
+    return std::ranges::any_of(file.tensors, [](const SavedTensor& saved) {
+      return saved.name.starts_with("minimizer/");
+    });
   }
 
   // ---------------------------------------------------------------- training
@@ -255,7 +273,7 @@ class Training {
     next.told_of_care = state_.told_of_care;
     state_ = next;
     stage_.reset();
-    save(checkpoint_file("last"));
+    save_last();
   }
 
   const TrainSpec& train_spec() const { return stage_->train(); }
@@ -277,8 +295,8 @@ class Training {
       state_.begun = true;
       const StageLook seen = look();
       if (train_spec().epochs == 0) progress.epoch_done(seen.shown);
-      if (seen.is_best) save(best_file());
-      save(checkpoint_file("last"));
+      if (seen.is_best) save_best();
+      save_last();
     }
     while (!state_.ended) {
       if (state_.batch == 0 && out_of_time()) {
@@ -286,7 +304,7 @@ class Training {
         talk_.say(cat("the time of ", number_text(*train_spec().seconds), " s is over after epoch ",
                       state_.epoch));
         state_.ended = true;
-        save(checkpoint_file("last"));
+        save_last();
         break;
       }
       if (const int code = train_epoch(progress); code != kExitFine) return code;
@@ -324,7 +342,7 @@ class Training {
         code = kExitRequeue;
       if (code != kExitFine) {
         progress.finish();
-        save(checkpoint_file("last"));
+        save_last();
         talk_.aside(cat("stopped after step ", state_.step, "; go on with: jacquard resume ",
                         path_.string()));
         return code;
@@ -341,8 +359,8 @@ class Training {
     progress.epoch_done(seen.shown);
     if (!seen.why_ended.empty())
       talk_.say(cat("ended after epoch ", state_.epoch, ": ", seen.why_ended));
-    if (seen.is_best) save(best_file());
-    if (state_.ended || state_.epoch % train_spec().save_freq == 0) save(checkpoint_file("last"));
+    if (seen.is_best) save_best();
+    if (state_.ended || state_.epoch % train_spec().save_freq == 0) save_last();
     return kExitFine;
   }
 

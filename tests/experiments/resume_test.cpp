@@ -221,6 +221,38 @@ TEST_CASE("a damaged last checkpoint is passed over, loudly, and nothing of the 
   check_same_runs(reference().run, folder / "run");
 }
 
+TEST_CASE(
+    "of a minimizer the last checkpoint alone holds its memory, which no other can stand in for") {
+  const TemporaryFolder folder;
+  RunCommand command;
+  command.spec.path = folder
+                          .put("spec.json", R"json({
+    "name": "minimized", "seed": 1,
+    "data": {"set": "bars", "size": 4, "count": 40, "valid": 10},
+    "model": {"kind": "autoencoder", "hidden": 3},
+    "cost": {"reconstruction": "mean(squared_error(y, x))"},
+    "train": {"optimizer": {"kind": "lbfgs"}, "epochs": 8}
+  })json")
+                          .native();
+  command.out = folder / "whole";
+  REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 0);
+  command.out = folder / "run";
+  command.stop_after = 5;
+  REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  const auto size = [&](const char* name) {
+    return std::filesystem::file_size(folder / "run/checkpoints" / name);
+  };
+  CHECK(2 * size("best.safetensors") < size("last.safetensors"));
+  SUBCASE("it goes on from the last") {}
+  SUBCASE("without the last it begins again") {
+    folder.put("run/checkpoints/last.safetensors", "damaged");
+  }
+  ResumeCommand resume;
+  resume.folder = folder / "run";
+  CHECK(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code == 0);
+  check_same_runs(folder / "whole", folder / "run");
+}
+
 TEST_CASE("a write that fails costs no checkpoint, is reported, and the run goes on later") {
   const TemporaryFolder folder;
   RunCommand command;
