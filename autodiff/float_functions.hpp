@@ -1,7 +1,8 @@
-// The functions of double_functions.hpp for float, under the same rules. Each is computed in double
-// and rounded once, at the end: within 0.55 units in the last place, in order wherever the function
-// is, and in fewer operations than sums of two floats take, though a vector holds half as many
-// doubles. Every float is a normal double, which spares the cases at both ends of the range.
+// The functions of double_functions.hpp for float, under the same rules but for one. Each is
+// computed in double and rounded once, at the end: within 0.55 units in the last place, in order
+// wherever the function is, and in fewer operations than sums of two floats take, though a vector
+// holds half as many doubles. Every float is a normal double, which spares the cases at both ends
+// of the range.
 //
 // Multiplications and additions are fused by name, into one operation that rounds once. Where the
 // processor has none, the C library computes the same number, slowly.
@@ -125,10 +126,10 @@ template <std::size_t N>
                                         : std::numeric_limits<double>::quiet_NaN());
 }
 
-// u / (2 + u) with u = exp(2 x) - 1, which keeps its digits near 0.
+// -u / (2 + u) with u = exp(-2 |x|) - 1, which keeps its digits near 0.
 [[gnu::always_inline]] inline float tanh(float number) {
   const double x = limited(number, kLargestPower);
-  const Scaled e = scaled_exponential(2.0 * x, kExpm1ForFloat);
+  const Scaled e = scaled_exponential(-2.0 * magnitude(x), kExpm1ForFloat);
   const double u = fused(e.scale, e.rest, e.scale - 1.0);
   return static_cast<float>(with_sign(magnitude(u / (2.0 + u)), x));
 }

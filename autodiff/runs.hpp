@@ -1,7 +1,8 @@
 // Runs: an elementwise op on neighbouring elements, from one scalar function, compiled for each
 // kind of processor.
 //
-// The loops vectorise because the functions of number.hpp have no branches. All kinds give the same
+// The loops vectorise because the functions of number.hpp have no branches (but for functions of
+// float in the baseline, which call for fused operations). All kinds give the same
 // bits: no operation is contracted, and each element is computed for itself.
 #pragma once
 

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <set>
 
 #include "autodiff/gradient_check.hpp"
 #include "experiments/base_point.hpp"
@@ -38,22 +39,35 @@ std::vector<CheckedTerm> checked_terms(const Recording& recording) {
   return terms;
 }
 
-// Of the parameters, those that one of the terms reads.
-std::vector<Expr> parameters_read(const Recording& recording,
-                                  const std::vector<CheckedTerm>& terms) {
-  std::vector<Expr> values, read;
-  for (const CheckedTerm& term : terms) values.push_back(term.value);
+// Names of the parameters that one of the terms reads.
+std::set<std::string> parameters_read(const Recording& recording) {
+  std::vector<Expr> values;
+  for (const CheckedTerm& term : checked_terms(recording)) values.push_back(term.value);
   const std::vector<NodeId> nodes = ancestors(*recording.tape, values);
+  std::set<std::string> names;
   for (const Expr& p : recording.parameters())
-    if (std::ranges::binary_search(nodes, p.id)) read.push_back(p);
-  return read;
+    if (std::ranges::binary_search(nodes, p.id)) names.insert(parameter_name(p));
+  return names;
 }
 
-// One stage; the rows of its report begin with its name, and parameters of other stages alone are
-// left out.
+// Those of a stage. What only other stages read is left out; what nobody reads is told of in each.
+std::vector<Expr> checked_parameters(const std::vector<Recording>& stages, std::size_t stage) {
+  const std::vector<Expr>& all = stages[stage].parameters();
+  const std::set<std::string> here = parameters_read(stages[stage]);
+  std::set<std::string> elsewhere;
+  for (const Recording& each : stages) elsewhere.merge(parameters_read(each));
+  std::vector<Expr> checked;
+  std::ranges::copy_if(all, std::back_inserter(checked), [&](Expr p) {
+    const std::string name = parameter_name(p);
+    return here.contains(name) || !elsewhere.contains(name);
+  });
+  return checked.empty() ? all : checked;
+}
+
+// One stage; the rows of its report begin with its name.
 Checked check_stage(const CheckCommand& command, const Spec& spec, const std::string& prefix,
-                    const Recording& recording, Talk& talk) {
-  if (recording.parameters().empty())
+                    const Recording& recording, const std::vector<Expr>& parameters, Talk& talk) {
+  if (parameters.empty())
     throw SpecError("check: the model has no parameters; there is no gradient to check");
   const BasePoint point =
       base_point(spec, example_shapes(spec), command.examples, command.seed, talk);
@@ -64,8 +78,6 @@ Checked check_stage(const CheckCommand& command, const Spec& spec, const std::st
   options.threads = command.threads;
   std::vector<CheckedTerm> terms = checked_terms(recording);
   for (CheckedTerm& term : terms) term.name = prefix + term.name;
-  const std::vector<Expr> parameters =
-      prefix.empty() ? recording.parameters() : parameters_read(recording, terms);
   return {check_gradients(terms, parameters, point.values, options), point.inputs};
 }
 
@@ -83,8 +95,8 @@ Checked check(const CheckCommand& command, LoadedSpec& loaded, Talk& talk) {
   loaded.problems().throw_if_any();
   Checked checked;
   for (std::size_t i = 0; i < stages.size(); ++i) {
-    Checked stage =
-        check_stage(command, stages[i], stage_prefix(loaded.spec(), i), recordings[i], talk);
+    Checked stage = check_stage(command, stages[i], stage_prefix(loaded.spec(), i), recordings[i],
+                                checked_parameters(recordings, i), talk);
     std::ranges::move(stage.report.rows, std::back_inserter(checked.report.rows));
     checked.inputs = stage.inputs;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "experiments/loaded_spec.hpp"
+#include "experiments/precision.hpp"
 #include "experiments/talk.hpp"
 
 namespace jacquard::experiments {
@@ -100,7 +101,6 @@ int show_command(const ShowCommand& command, std::ostream& out, Talk& talk);
 int show_functions_command(bool markdown, bool json, std::ostream& out);
 
 // Evaluates the cost and its gradients at given values and writes them as arrays.
-enum class Precision { kFloat, kDouble };
 struct GradientsCommand {
   SpecChoice spec;
   std::filesystem::path parameters, data, out;  // .npz files

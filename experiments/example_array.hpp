@@ -22,8 +22,8 @@ using ByteValues = std::array<float, 256>;
 class ExampleArray {
  public:
   ExampleArray() : ExampleArray(Tensor<float>({0})) {}
-  // [count, ...]. Throws InternalError for a tensor without axes. Not explicit: a tensor of examples
-  // may stand wherever an array of them is wanted.
+  // [count, ...]. Throws InternalError for a tensor without axes. Not explicit: a tensor of
+  // examples may stand wherever an array of them is wanted.
   ExampleArray(Tensor<float> values);
   // As many bytes as `shape`, [count, ...], has elements.
   ExampleArray(Shape shape, std::string bytes, const ByteValues& values);

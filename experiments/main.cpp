@@ -489,7 +489,7 @@ CommandLine::Command CommandLine::parse() {
   if (precision_ != "f32" && precision_ != "f64")
     throw UsageError(
         cat("gradients: --precision ", in_quotes(precision_), ": there are f32 and f64"));
-  gradients_.precision = precision_ == "f32" ? Precision::kFloat : Precision::kDouble;
+  gradients_.precision = precision_of(precision_);
   if (const CLI::App* app = app_.get_subcommand("gradients"); app->count("--seed") > 0)
     gradients_.seed = draw_seed_;
   return command;

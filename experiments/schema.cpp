@@ -334,8 +334,8 @@ Json optimizer() {
                       properties[std::string(name)]);
   const Json precision{
       {"precision", one_of_words(precision_names(),
-                                 "of the cost and its gradients; float takes half the memory and a "
-                                 "third of the time, and ends sooner; default double")}};
+                                 "of the cost and its gradients; f32 takes half the memory and a "
+                                 "third of the time, and ends sooner; default f64")}};
   for (Json& kind : alternatives_of(minimizer_kinds(), precision))
     alternatives.push_back(std::move(kind));
   return one_of("how a step is made; default sgd", std::move(alternatives));
@@ -402,7 +402,7 @@ Json evaluate() {
   std::vector<Json> alternatives = alternatives_of(evaluation_kinds(), shared);
   for (Json& alternative : alternatives) {
     alternative["required"].push_back("of");
-    if (alternative["properties"]["kind"]["const"] != "regression") continue;
+    if (!has_target(alternative["properties"]["kind"]["const"].get<std::string>())) continue;
     alternative["properties"]["target"] = text("what is told, a number or a vector per example");
     alternative["required"].push_back("target");
   }

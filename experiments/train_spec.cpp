@@ -93,7 +93,8 @@ void read_optimizer(Fields fields, TrainSpec& train, std::map<std::string, std::
   for (const std::string& kind : names_of(minimizer_kinds())) kinds.push_back(kind);
   train.optimizer.kind = fields.require_choice("kind", kinds);
   if (is_minimizer(train.optimizer)) {
-    train.precision = fields.choice("precision", precision_names(), train.precision);
+    train.precision =
+        precision_of(fields.choice("precision", precision_names(), name_of(train.precision)));
     read_options(fields, minimizer_kinds(), train.optimizer);
   } else {
     read_step_size(fields, train, pointers);
@@ -185,7 +186,7 @@ Json scheduled_json(const ScheduledNumber& number) {
 Json optimizer_json(const TrainSpec& train) {
   if (is_minimizer(train.optimizer)) {
     Json json = choice_json(train.optimizer, minimizer_kinds());
-    json["precision"] = train.precision;
+    json["precision"] = name_of(train.precision);
     return json;
   }
   Json json = choice_json(train.optimizer, nn::optimizer_kinds());
@@ -212,11 +213,6 @@ Json rule_json(const StopRule& rule) {
 }
 
 }  // namespace
-
-const std::vector<std::string>& precision_names() {
-  static const std::vector<std::string> names = {"double", "float"};
-  return names;
-}
 
 const std::vector<std::string>& split_names() {
   static const std::vector<std::string> names = {"train", "valid", "test"};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "experiments/fields.hpp"
+#include "experiments/precision.hpp"
 #include "experiments/rate_adjuster.hpp"
 #include "experiments/stop_rules.hpp"
 #include "models/schedules.hpp"
@@ -30,8 +31,8 @@ struct BestSpec {
 };
 
 struct TrainSpec {
-  nn::Optimizer optimizer{"sgd", {}};  // of optimizer_kinds() or minimizer_kinds()
-  std::string precision = "double";    // of the cost that a minimizer looks at, or "float"
+  nn::Optimizer optimizer{"sgd", {}};        // of optimizer_kinds() or minimizer_kinds()
+  Precision precision = Precision::kDouble;  // of the cost that a minimizer looks at
   ScheduledNumber rate{"0.1"};
   std::optional<RateAdjuster> adjuster;              // instead of `rate`
   std::map<std::string, ScheduledNumber> scheduled;  // options of the optimizer that change
@@ -55,8 +56,6 @@ struct TrainSpec {
 TrainSpec read_train(Fields fields, std::map<std::string, std::string>& pointers);
 nlohmann::ordered_json train_json(const TrainSpec& train);
 
-// "double", "float"
-const std::vector<std::string>& precision_names();
 // "train", "valid", "test"
 const std::vector<std::string>& split_names();
 

@@ -169,14 +169,13 @@ class Training {
       folder_->write(checkpoint_file("last"),
                      checkpoint(stage_ ? stage_->saved() : std::vector<SavedTensor>{}));
   }
-  // Without the memory of a minimizer: hundreds of times the parameters, and every epoch is its
-  // best one.
+  // Without the memory of a minimizer: many times the parameters, and every epoch is its best one.
   void save_best() {
     if (folder_) folder_->write(best_file(), checkpoint({}));
   }
 
-  // Takes the newest checkpoint that can be read and has fewer steps behind it; the beginning where
-  // there is none.
+  // Takes the newest checkpoint that can be read, has fewer steps behind it and holds all that the
+  // next one depends on; the beginning where there is none.
   void restore(std::uint64_t before_step) {
     std::optional<SafeTensors> file;
     for (const char* name : {"last", "best"}) {
@@ -186,7 +185,11 @@ class Training {
       try {
         file = read_safetensors<Error>(at);
         state_ = training_state(*file);
-        if (state_.step < before_step && has_what_goes_on(*file)) break;
+        const bool whole = holds_minimizer(*file);
+        if (state_.step < before_step && whole) break;
+        if (!whole)
+          talk_.aside(cat("warning: ", at.string(), " lacks the memory of the minimizer; it is ",
+                          "passed over"));
         file.reset();
         state_ = {};
       } catch (const Error& error) {
@@ -208,10 +211,11 @@ class Training {
     restored_ = std::move(file);
   }
 
-  // Does the checkpoint hold what the next step depends on?
-  bool has_what_goes_on(const SafeTensors& file) const {
+  // Does the checkpoint hold a minimizer's memory, if its stage goes on with one?
+  bool holds_minimizer(const SafeTensors& file) const {
     const auto at = static_cast<std::size_t>(state_.stage);
-    if (at >= stages_.size() || !stages_[at].train || !is_minimizer(stages_[at].train->optimizer))
+    if (!state_.begun || at >= stages_.size() || !stages_[at].train ||
+        !is_minimizer(stages_[at].train->optimizer))
       return true;
     return std::ranges::any_of(file.tensors, [](const SavedTensor& saved) {
       return saved.name.starts_with("minimizer/");
@@ -258,7 +262,7 @@ class Training {
     const auto at = static_cast<std::size_t>(state_.stage);
     stage_.emplace(StageContext{spec_, stages_[at], at, data(at), values_, pool_, problems_});
     if (!state_.begun) stage_->set_first_state(state_);
-    stage_->restore(state_, restored_ ? &*restored_ : nullptr);
+    stage_->restore(state_, restored_ && state_.begun ? &*restored_ : nullptr);
     restored_.reset();
     if (!state_.begun) announce();
   }

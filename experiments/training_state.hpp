@@ -1,5 +1,6 @@
-// Where a training stands, beside its values: all that the next step depends on. What a checkpoint
-// holds is the values and this, so that going on from it is going on as if nothing had happened.
+// Where a training stands, beside its values: all that the next step depends on but for a
+// minimizer's memory. What a checkpoint holds is the values and this, and the last one also that
+// memory, so that going on from it is going on as if nothing had happened.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,7 @@ struct TrainingState {
   std::int64_t metrics_lines = 0, log_lines = 0;  // written so far
 };
 
-// A checkpoint: the values by name, F64 tensors of a minimizer, and the state as text. No time,
+// A checkpoint: the values by name, what is to be kept beside them, and the state as text. No time,
 // path, host or number of threads, so that equal trainings have equal bytes.
 std::string checkpoint_bytes(const Values& values, const std::vector<SavedTensor>& more,
                              const TrainingState& state);

@@ -235,7 +235,7 @@ class WholeStep : public TrainingStep {
 std::unique_ptr<TrainingStep> make_training_step(const StepContext& context) {
   const TrainSpec& train = *context.spec.train;
   if (!is_minimizer(train.optimizer)) return std::make_unique<BatchStep>(context);
-  if (train.precision == "float") return std::make_unique<WholeStep<float>>(context);
+  if (train.precision == Precision::kFloat) return std::make_unique<WholeStep<float>>(context);
   return std::make_unique<WholeStep<double>>(context);
 }
 

@@ -1,4 +1,5 @@
-// Contractions of one or two operands by plain loops: the definition, in every precision.
+// Contractions of one or two operands by plain loops, in every precision; those of two in quad by
+// quad_sums.hpp where there is more than a little to do.
 #pragma once
 
 #include <algorithm>
@@ -209,16 +210,16 @@ class PlainContraction {
     return apart && kept_.size[row] >= 8;
   }
 
-  // Are quad numbers worth taking apart, and can they be? They are where each is used again.
+  // Are there enough products to take quad numbers apart for, and can they be?
   template <class T>
   bool sum_in_parts(ThreadPool* pool, const std::array<const T*, N>& data, T* out) const {
     if constexpr (N == 2 && std::is_same_v<T, Quad>) {
       constexpr std::int64_t kFew = 256;
-      if (const std::int64_t products = outputs_ * terms_;
-          products < kFew || products < sizes_[0] + sizes_[1])
-        return false;
-      auto a = QuadParts::of(pool, data[0], sizes_[0]), b = QuadParts::of(pool, data[1], sizes_[1]);
-      if (!a || !b) return false;
+      if (outputs_ * terms_ < kFew) return false;
+      auto a = QuadParts::of(pool, data[0], sizes_[0]);
+      if (!a) return false;
+      auto b = QuadParts::of(pool, data[1], sizes_[1]);
+      if (!b) return false;
       sum_all(pool, out, PartTerms{std::move(*a), std::move(*b)});
       return true;
     }
@@ -233,7 +234,7 @@ class PlainContraction {
       sum(pool, out, terms);
   }
 
-  // Each sum has its products in the order of sum().
+  // Plain sums have their products in the order of sum().
   template <class T, class Terms>
   void sum_rows(ThreadPool* pool, T* out, const Terms& what) const {
     constexpr std::int64_t kWaiting = Terms::kWaiting;

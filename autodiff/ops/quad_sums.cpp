@@ -150,7 +150,7 @@ void QuadSums::add(Place a, std::int64_t step_a, Place b, std::int64_t step_b, s
   }
   const bool one = step_a == 0;
   if (one && *a[0] == 0) return;  // identity matrices and masks are mostly zeros
-  const Add add_products = step_b == 0 ? kernel<0, 0>() : one ? kernel<0, 1>() : kernel<1, 1>();
+  const Add add_products = one ? kernel<0, 1>() : kernel<1, 1>();
   add_products({a, b, count, 1, {sums_[0].data(), sums_[1].data(), sums_[2].data()}});
 }
 
@@ -177,6 +177,7 @@ void QuadSums::add_run(Place a, std::int64_t step_a, Place b, std::int64_t step_
     advance(x, whole);
     advance(y, whole);
     add_blocks({x, y, n - whole, 1, sums});
+    if (n < kNear) break;
     advance(a, step_a * n);
     advance(b, step_b * n);
   }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "autodiff/number.hpp"
 #include "autodiff/pool.hpp"
@@ -20,8 +21,8 @@ namespace jacquard {
 // Quad numbers as sums of three doubles: 53, 30 and 30 of the 113 bits.
 class QuadParts {
  public:
-  // nullopt where a number is not finite, or is not 0 and beyond 2^400 or below 2^-400: products of
-  // its parts could leave the range of double.
+  // nullopt where a number is neither 0 nor of a magnitude in [2^-400, 2^401): products of its
+  // parts could leave the range of double.
   static std::optional<QuadParts> of(ThreadPool* pool, const Quad* numbers, std::int64_t count);
 
   // Where the parts of a number lie.
@@ -45,7 +46,8 @@ class QuadSums {
 
   void clear(std::int64_t count);
 
-  // Adds a[i * step_a] * b[i * step_b] to sum i of the first `count`; both steps are 0 or 1.
+  // Adds a[i * step_a] * b[i * step_b] to sum i of the first `count`; both steps are 0 or 1, not
+  // both of them 0.
   void add(QuadParts::Place a, std::int64_t step_a, QuadParts::Place b, std::int64_t step_b,
            std::int64_t count);
 

@@ -9,6 +9,7 @@
 #include "autodiff/loops.hpp"
 #include "autodiff/ops.hpp"
 #include "autodiff/ops/families.hpp"
+#include "autodiff/runs.hpp"
 #include "autodiff/tile_sums.hpp"
 
 namespace jacquard {
@@ -186,6 +187,21 @@ std::int64_t rows_of(const Shape& shape) {
   return rows;
 }
 
+struct Exponential {
+  template <class T>
+  JACQUARD_INLINE T operator()(T x) const {
+    return number::exp(x);
+  }
+};
+
+template <class T>
+void exponentials(T* x, std::int64_t n) {
+  if constexpr (std::is_same_v<T, Quad>)
+    for (std::int64_t i = 0; i < n; ++i) x[i] = number::exp(x[i]);
+  else
+    runs::of<T>(runs::kRuns<Exponential, 1>, simd())[0](x, x, nullptr, nullptr, n);
+}
+
 template <class T>
 void softmax_of_row(const T* x, std::int64_t n, T* out) {
   T largest = x[0];
@@ -193,10 +209,9 @@ void softmax_of_row(const T* x, std::int64_t n, T* out) {
   // A shift that is not finite would make NaN of every number.
   const T shift = number::is_finite(largest) ? largest : T(0);
   T total(0);
-  for (std::int64_t i = 0; i < n; ++i) {
-    out[i] = number::exp(x[i] - shift);
-    total += out[i];
-  }
+  for (std::int64_t i = 0; i < n; ++i) out[i] = x[i] - shift;
+  exponentials(out, n);
+  for (std::int64_t i = 0; i < n; ++i) total += out[i];
   for (std::int64_t i = 0; i < n; ++i) out[i] /= total;
 }
 

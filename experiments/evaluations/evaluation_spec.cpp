@@ -25,7 +25,7 @@ EvaluationSpec read_evaluation(const Item& item) {
   Fields fields = item.as_object();
   evaluation.choice.kind = fields.require_choice("kind", names_of(evaluation_kinds()));
   evaluation.of = fields.require<std::string>("of");
-  if (has_target(evaluation)) evaluation.target = fields.require<std::string>("target");
+  if (has_target(evaluation.choice.kind)) evaluation.target = fields.require<std::string>("target");
   if (const Item set = fields.item("set"); set.present())
     evaluation.set = set.as_choice(split_names(), "");
   read_options(fields, evaluation_kinds(), evaluation.choice);
@@ -61,13 +61,13 @@ std::span<const nn::Kind> evaluation_kinds() {
        {{"examples", 2000.0, 2, 1e5, "the first of the set", false, true}}},
       {"regression",
        "what a linear map of codes, fitted on the training part, tells of a target",
-       {{"decay", 1e-6, 0, 1e6, "factor of the sum of squared weights"},
+       {{"decay", 1e-6, 0, 1e6, "factor of the squared weights, in mean variances of the codes"},
         {"examples", 10000.0, 1, 1e6, "the first of the training part", false, true}}},
   };
   return kinds;
 }
 
-bool has_target(const EvaluationSpec& evaluation) { return evaluation.choice.kind == "regression"; }
+bool has_target(std::string_view kind) { return kind == "regression"; }
 
 int evaluated_rank(const EvaluationSpec& evaluation) {
   const std::string& kind = evaluation.choice.kind;
@@ -102,7 +102,7 @@ nlohmann::ordered_json evaluations_json(const std::vector<EvaluationSpec>& evalu
   for (const EvaluationSpec& evaluation : evaluations) {
     nlohmann::ordered_json one = choice_json(evaluation.choice, evaluation_kinds());
     one["of"] = evaluation.of;
-    if (has_target(evaluation)) one["target"] = evaluation.target;
+    if (has_target(evaluation.choice.kind)) one["target"] = evaluation.target;
     if (!evaluation.set.empty()) one["set"] = evaluation.set;
     json[evaluation.name] = std::move(one);
   }

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "experiments/fields.hpp"
@@ -30,15 +31,14 @@ struct EvaluationSpec {
 //   contraction_curve  of codes [batch, n]: mean |h(x + r u) - h(x)| / r for random directions u of
 //                      length 1, over the radius r (Rifai et al. 2011a, section 5.3)
 //   embedding          codes [batch, n] along their two first principal components
-//   regression         the target, [batch] or [batch, k], as a linear map of the codes [batch, n]
-//   that
-//                      fits the training part best (linear_regression.hpp)
+//   regression         a target, [batch] or [batch, k], from codes [batch, n]: the best linear map
+//                      on the training part (linear_regression.hpp)
 std::span<const nn::Kind> evaluation_kinds();
 
 // The rank that `of` must have.
 int evaluated_rank(const EvaluationSpec& evaluation);
-// The kind that has a target.
-bool has_target(const EvaluationSpec& evaluation);
+// Is it a kind with a target?
+bool has_target(std::string_view kind);
 
 std::vector<EvaluationSpec> read_evaluations(Fields fields,
                                              std::map<std::string, std::string>& pointers);

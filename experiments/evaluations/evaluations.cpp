@@ -198,25 +198,23 @@ class Evaluation {
 
   // The picture has the first number of the target.
   void regression(Evaluated& result) const {
-    constexpr std::int64_t kMostShown = 2000;
     const Pairs known = pairs_of(beginning(training_, count("examples"))), asked = pairs_of(data_);
     const LinearMap map = fitted_linear_map(known.codes, known.targets, option("decay"));
     const Tensor<float> predicted = map(asked.codes);
     const Fit fit = fit_of(predicted, asked.targets);
-    result.metrics = {{"explained", fit.explained}, {"mean_squared_error", fit.mean_squared_error}};
-    const std::int64_t shown = std::min(kMostShown, predicted.shape[0]), k = predicted.shape[1];
+    result.metrics = {{"r2", fit.r2}, {"mean_squared_error", fit.mean_squared_error}};
+    const std::int64_t points = predicted.shape[0], k = predicted.shape[1];
     Scatter scatter{cat(spec_.target, " from ", spec_.of),
                     "true",
                     "predicted",
-                    Tensor<float>({shown, 2}),
+                    Tensor<float>({points, 2}),
                     {},
                     ""};
-    for (std::int64_t i = 0; i < shown; ++i) {
+    for (std::int64_t i = 0; i < points; ++i) {
       scatter.points[2 * i] = asked.targets[i * k];
       scatter.points[2 * i + 1] = predicted[i * k];
     }
-    scatter.below =
-        cat(number_text(std::round(1000 * fit.explained) / 10), " % of the variance is explained");
+    scatter.below = cat("R^2 = ", number_text(std::round(1000 * fit.r2) / 1000));
     result.picture = scatter_svg(scatter);
   }
 
@@ -257,7 +255,7 @@ void check_evaluations(const Spec& stage, Problems& problems) {
     const int rank = evaluated_rank(evaluation);
     texts.emplace_back("evaluate/" + evaluation.name, evaluation.of);
     asked.push_back({evaluation, rank, rank});
-    if (!has_target(evaluation)) continue;
+    if (!has_target(evaluation.choice.kind)) continue;
     texts.emplace_back("evaluate/" + target_name(evaluation), evaluation.target);
     asked.push_back({evaluation, 1, 2});
   }
@@ -270,7 +268,7 @@ void check_evaluations(const Spec& stage, Problems& problems) {
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const auto& [evaluation, lowest, highest] = asked[i];
     const int rank = shapes[i].rank();
-    if (rank < lowest || rank > highest || shapes[i][0] != kBatch) {
+    if (rank < lowest || rank > highest || shapes[i][0] != kBatch || shapes[i].size() == 0) {
       std::string forms(kForms[static_cast<std::size_t>(lowest - 1)]);
       if (highest > lowest) forms += cat(", or ", kForms[static_cast<std::size_t>(highest - 1)]);
       problems.add(
@@ -308,7 +306,7 @@ std::vector<Evaluated> evaluate(const Spec& stage, const Splits& data, const std
     if (part.count() == 0)
       throw SpecError(cat("evaluate/", evaluation.name, ": the ", result.set,
                           " part of the data has no examples"));
-    if (has_target(evaluation) && data.train.count() == 0)
+    if (has_target(evaluation.choice.kind) && data.train.count() == 0)
       throw SpecError(cat("evaluate/", evaluation.name, ": there is no training part to fit"));
     Evaluation(evaluation, stage, part, data.train, epoch, values, pool, problems).make(result);
     results.push_back(std::move(result));

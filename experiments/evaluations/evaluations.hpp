@@ -28,8 +28,9 @@ void check_evaluations(const Spec& stage, Problems& problems);
 // The same where a set has no examples, or too few.
 void check_evaluation_data(const Spec& stage, const Splits& data, Problems& problems);
 
-// `set` makes all of them on one set; empty: each on its own. Throws SpecError where a set has no
-// examples, or too few, and where values are not finite.
+// `set` makes all of them on one set; empty: each on its own. A regression is fitted on the
+// training part in either case. Throws SpecError where a set has no examples, or too few, and where
+// values are not finite.
 std::vector<Evaluated> evaluate(const Spec& stage, const Splits& data, const std::string& set,
                                 std::int64_t epoch, Values& values, ThreadPool& pool,
                                 Problems& problems);

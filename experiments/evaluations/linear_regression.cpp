@@ -34,7 +34,7 @@ Tensor<float> LinearMap::operator()(const Tensor<float>& x) const {
   return result;
 }
 
-// With the covariance C of x and y side by side: (C_xx + decay) W = C_xy.
+// With the covariance C of x and y side by side: (C_xx + decay v) W = C_xy.
 LinearMap fitted_linear_map(const Tensor<float>& x, const Tensor<float>& y, double decay) {
   constexpr double kNothing = 1e-12;
   const std::int64_t n = x.shape[1], k = y.shape[1];
@@ -43,6 +43,8 @@ LinearMap fitted_linear_map(const Tensor<float>& x, const Tensor<float>& y, doub
   Tensor<double> of_x({n, n});
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j) of_x[i * n + j] = covariance[i * (n + k) + j];
+  double variance = 0;
+  for (std::int64_t i = 0; i < n; ++i) variance += of_x[i * n + i] / static_cast<double>(n);
   const Eigen eigen = symmetric_eigen(of_x);
   LinearMap map{Tensor<double>({n, k}), Tensor<double>({k})};
   for (std::int64_t e = 0; e < n; ++e) {
@@ -51,7 +53,7 @@ LinearMap fitted_linear_map(const Tensor<float>& x, const Tensor<float>& y, doub
       double along = 0;
       for (std::int64_t j = 0; j < n; ++j)
         along += eigen.vectors[j * n + e] * covariance[j * (n + k) + n + t];
-      along /= eigen.values[e] + decay;
+      along /= eigen.values[e] + decay * variance;
       for (std::int64_t j = 0; j < n; ++j)
         map.weights[j * k + t] += along * eigen.vectors[j * n + e];
     }
@@ -64,16 +66,21 @@ LinearMap fitted_linear_map(const Tensor<float>& x, const Tensor<float>& y, doub
 }
 
 Fit fit_of(const Tensor<float>& predicted, const Tensor<float>& y) {
-  const std::int64_t k = y.shape[1];
+  const std::int64_t points = y.shape[0], k = y.shape[1];
   const Tensor<double> mean = mean_of(y);
-  double errors = 0, distances = 0;
-  for (std::int64_t i = 0; i < y.size(); ++i) {
-    const double value = static_cast<double>(y[i]);
-    const double error = static_cast<double>(predicted[i]) - value, distance = value - mean[i % k];
-    errors += error * error;
-    distances += distance * distance;
+  Fit fit;
+  for (std::int64_t t = 0; t < k; ++t) {
+    double errors = 0, distances = 0;
+    for (std::int64_t i = 0; i < points; ++i) {
+      const double value = static_cast<double>(y[i * k + t]), distance = value - mean[t];
+      const double error = static_cast<double>(predicted[i * k + t]) - value;
+      errors += error * error;
+      distances += distance * distance;
+    }
+    if (distances > 0) fit.r2 += (1 - errors / distances) / static_cast<double>(k);
+    fit.mean_squared_error += errors / static_cast<double>(y.size());
   }
-  return {distances > 0 ? 1 - errors / distances : 0, errors / static_cast<double>(y.size())};
+  return fit;
 }
 
 }  // namespace jacquard::experiments

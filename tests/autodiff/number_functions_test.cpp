@@ -274,6 +274,25 @@ TEST_CASE("functions but erf of double keep the order of neighbouring arguments"
   });
 }
 
+TEST_CASE("odd functions are odd to the bit") {
+  const auto check = [](auto zero) {
+    using T = decltype(zero);
+    Random random(11);
+    const std::int64_t asymmetric = [&] {
+      std::int64_t count = 0;
+      for (int i = 0; i < 20000; ++i) {
+        const T x = static_cast<T>(std::exp2(random.between(-30, 4)));
+        count += number::tanh(-x) != -number::tanh(x);
+        count += number::erf(-x) != -number::erf(x);
+      }
+      return count;
+    }();
+    CHECK_EQ(asymmetric, 0);
+  };
+  check(0.0f);
+  check(0.0);
+}
+
 TEST_CASE("odd functions keep tiny arguments and the sign of zero, others their limits") {
   const auto check = [](auto zero) {
     using T = decltype(zero);

@@ -100,10 +100,16 @@ TEST_CASE(
                parts_y = QuadParts::of(nullptr, y.data(), n);
     REQUIRE(parts_x);
     REQUIRE(parts_y);
-    QuadSums sums;
-    sums.clear(QuadSums::kLanes);
-    sums.add_run(parts_x->at(0), 1, parts_y->at(0), 1, n);
-    const Quad got = sums.total();
+    const auto summed = [&](Simd kind) {
+      const SimdLimit limit(kind);
+      QuadSums sums;
+      sums.clear(QuadSums::kLanes);
+      sums.add_run(parts_x->at(0), 1, parts_y->at(0), 1, n);
+      return sums.total();
+    };
+    const Quad got = summed(Simd::kBaseline);
+    CHECK(summed(Simd::kAvx2) == got);
+    CHECK(summed(Simd::kAvx512) == got);
     const Quad off = number::abs(exact.distance(got));
     CHECK(off <= static_cast<Quad>(0x1p-125) * magnitudes +
                      static_cast<Quad>(0x1p-112) * number::abs(got));
@@ -228,12 +234,13 @@ TEST_CASE(
     Tensor<Quad> a = plain;
     a[37] = odd;
     CHECK_FALSE(QuadParts::of(nullptr, a.data.data(), a.size()));
-    const Tensor<Quad> want = by_definition("ab,bc->ac", a, other);
-    const Tensor<Quad> got = contracted("ab,bc->ac", a, other);
-    bool same = true;
-    for (std::int64_t i = 0; i < want.size(); ++i)
-      same = same && (got[i] == want[i] || (got[i] != got[i] && want[i] != want[i]));
-    CHECK(same);
+    const auto same = [](const Tensor<Quad>& got, const Tensor<Quad>& want) {
+      for (std::int64_t i = 0; i < want.size(); ++i)
+        if (got[i] != want[i] && (got[i] == got[i] || want[i] == want[i])) return false;
+      return true;
+    };
+    CHECK(same(contracted("ab,bc->ac", a, other), by_definition("ab,bc->ac", a, other)));
+    CHECK(same(contracted("ba,cb->ac", other, a), by_definition("ba,cb->ac", other, a)));
   }
   for (const Quad fine : {static_cast<Quad>(0x1p400), static_cast<Quad>(-0x1p-400), Quad(0)}) {
     Tensor<Quad> a = plain, b = other;
@@ -247,4 +254,23 @@ TEST_CASE(
       close = close && number::abs(got[i] - want[i]) <= static_cast<Quad>(0x1p-100) * magnitudes[i];
     CHECK(close);
   }
+}
+
+TEST_CASE("products of quad numbers that cancel leave an exact zero, which is not negative") {
+  Random random(4);
+  const Tensor<Quad> a = random_quads(random, {4, 100}, false);
+  Tensor<Quad> twice({4, 200}), ones({200, 3});
+  for (std::int64_t i = 0; i < 4; ++i)
+    for (std::int64_t j = 0; j < 100; ++j) {
+      twice[i * 200 + j] = a[i * 100 + j];
+      twice[i * 200 + 199 - j] = -a[i * 100 + j];
+    }
+  for (Quad& x : ones.data) x = Quad(1);
+  const auto all_positive_zero = [](const Tensor<Quad>& t) {
+    return std::ranges::all_of(t.data, [](Quad x) { return x == Quad(0) && 1 / x > Quad(0); });
+  };
+  CHECK(all_positive_zero(contracted("ab,bc->ac", twice, ones)));
+  for (Quad& x : ones.data) x = -Quad(0);
+  CHECK(all_positive_zero(contracted("ab,bc->ac", twice, ones)));
+  CHECK(all_positive_zero(contracted("ba,cb->ac", ones, twice)));
 }

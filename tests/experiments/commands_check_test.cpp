@@ -101,6 +101,40 @@ TEST_CASE("the cost of a single term with weight 1 is checked once") {
   CHECK(rows[0]["term"] == "a");
 }
 
+TEST_CASE("a stage is checked for its parameters, and for those that no stage reads") {
+  const Called called = check(R"json({
+    "name": "n", "data": {"set": "bars", "size": 2, "count": 8},
+    "model": {
+      "parameters": {"W": [4, 3], "V": [3, 2], "u": [2]},
+      "define": {"h": "sigmoid(x @ W)", "g": "h @ V"}
+    },
+    "stages": [
+      {"name": "one", "cost": {"a": "mean(square(h))"}, "train": {"batch": 2}},
+      {"name": "two", "cost": {"b": "mean(square(g))"}, "train": {"batch": 2}}
+    ]
+  })json");
+  CHECK(called.code == 0);
+  std::set<std::string> rows;
+  for (const std::string& line : lines(called.out))
+    if (const auto w = words(line); w.size() > 4 && (w[0] == "one:" || w[0] == "two:"))
+      rows.insert(w[0] + w[2] + ' ' + w[4]);
+  CHECK(rows ==
+        std::set<std::string>{"one:W pass", "one:u -", "two:W pass", "two:V pass", "two:u -"});
+}
+
+TEST_CASE("a stage whose terms read no parameter is checked for all of them") {
+  const Called called = check(R"json({
+    "name": "n", "data": {"set": "bars", "size": 2, "count": 8},
+    "model": {"parameters": {"W": [4, 3]}, "define": {"h": "sigmoid(x @ W)"}},
+    "stages": [
+      {"name": "one", "cost": {"a": "mean(square(h))"}, "train": {"batch": 2}},
+      {"name": "two", "cost": {"b": "log(mean(x) - mean(x))"}, "train": {"batch": 2}}
+    ]
+  })json");
+  CHECK(called.code == kExitCheckFailed);
+  CHECK(called.out.find("not finite") != std::string::npos);
+}
+
 TEST_CASE("check gives rows as JSON") {
   const auto json = check_as_json(kTwoTerms).json();
   CHECK(json["passed"] == true);

@@ -207,7 +207,7 @@ TEST_CASE("projection: a line keeps its distances and is all the variance") {
 
 namespace {
 
-// The mean over points of |x W + c - y|^2, plus decay |W|^2.
+// The mean over points of |x W + c - y|^2, plus decay |W|^2 in mean variances of x.
 double ridge_cost(const LinearMap& map, const Tensor<float>& x, const Tensor<float>& y,
                   double decay) {
   const std::int64_t points = x.shape[0], n = x.shape[1], k = y.shape[1];
@@ -219,7 +219,16 @@ double ridge_cost(const LinearMap& map, const Tensor<float>& x, const Tensor<flo
         off += static_cast<double>(x[i * n + j]) * map.weights[j * k + t];
       cost += off * off / static_cast<double>(points);
     }
-  for (const double w : map.weights.data) cost += decay * w * w;
+  double variance = 0;
+  for (std::int64_t j = 0; j < n; ++j) {
+    double mean = 0, square = 0;
+    for (std::int64_t i = 0; i < points; ++i)
+      mean += static_cast<double>(x[i * n + j]) / static_cast<double>(points);
+    for (std::int64_t i = 0; i < points; ++i)
+      square += std::pow(static_cast<double>(x[i * n + j]) - mean, 2);
+    variance += square / static_cast<double>(points * n);
+  }
+  for (const double w : map.weights.data) cost += decay * variance * w * w;
   return cost;
 }
 
@@ -236,7 +245,7 @@ TEST_CASE("regression: a linear target is found again, a constant feature does n
   const double want[] = {2, 0, -1, 0, 0, 0.25, 0, 0};
   for (std::int64_t i = 0; i < 8; ++i) CHECK(std::abs(map.weights[i] - want[i]) < 1e-6);
   const Fit fit = fit_of(map(x), y);
-  CHECK(fit.explained == doctest::Approx(1).epsilon(1e-9));
+  CHECK(fit.r2 == doctest::Approx(1).epsilon(1e-9));
   CHECK(fit.mean_squared_error < 1e-10);
 }
 
@@ -258,13 +267,33 @@ TEST_CASE("regression: no other map costs less, with and without decay") {
   }
 }
 
+TEST_CASE("regression: neither the scale of the codes nor that of a target's column matters") {
+  const Tensor<float> x = normal_points(60, 3, 6), noise = normal_points(60, 2, 7);
+  Tensor<float> small = x, y({60, 2}), scaled({60, 2});
+  for (float& v : small.data) v *= 1.0f / 1024;
+  for (std::int64_t i = 0; i < 60; ++i) {
+    y[2 * i] = x[3 * i] + noise[2 * i];
+    y[2 * i + 1] = x[3 * i + 1];
+    scaled[2 * i] = 1000 * y[2 * i];
+    scaled[2 * i + 1] = y[2 * i + 1];
+  }
+  for (const double decay : {1e-6, 0.1}) {
+    const double r2 = fit_of(fitted_linear_map(x, y, decay)(x), y).r2;
+    CHECK(r2 < 0.9);
+    CHECK(fit_of(fitted_linear_map(small, y, decay)(small), y).r2 ==
+          doctest::Approx(r2).epsilon(1e-6));
+    CHECK(fit_of(fitted_linear_map(x, scaled, decay)(x), scaled).r2 ==
+          doctest::Approx(r2).epsilon(1e-6));
+  }
+}
+
 TEST_CASE("regression: what is explained is 1 - errors / variance, nothing where nothing varies") {
   const Tensor<float> y({4, 1}, {0, 1, 2, 3}), rough({4, 1}, {0, 2, 2, 2});
-  CHECK(fit_of(y, y).explained == 1);
-  CHECK(fit_of(rough, y).explained == doctest::Approx(1 - 2.0 / 5));
+  CHECK(fit_of(y, y).r2 == 1);
+  CHECK(fit_of(rough, y).r2 == doctest::Approx(1 - 2.0 / 5));
   CHECK(fit_of(rough, y).mean_squared_error == doctest::Approx(0.5));
   const Tensor<float> constant({4, 1}, {1, 1, 1, 1});
-  CHECK(fit_of(rough, constant).explained == 0);
+  CHECK(fit_of(rough, constant).r2 == 0);
   // Codes of one point, and codes that are all equal, tell nothing but the mean.
   const LinearMap map = fitted_linear_map(constant, y, 0);
   CHECK(map.weights[0] == 0);
@@ -301,8 +330,8 @@ TEST_CASE("evaluations: a run makes them, draws them and sums them up; eval make
         doctest::Approx(made["curve/farthest"].get<double>()).epsilon(1e-3));
   CHECK(made["map/explained"] > 0);
   // Three codes cannot tell four pixels, but what is linear in them.
-  CHECK(made["row/explained"] < 0.99);
-  CHECK(made["same/explained"] > 0.99999);
+  CHECK(made["row/r2"] < 0.99);
+  CHECK(made["same/r2"] > 0.99999);
   CHECK(made["same/mean_squared_error"] < 1e-8);
   for (const char* name : {"spectrum", "curve", "map", "row"}) {
     CHECK(std::filesystem::exists(folder.path() / "run/artifacts" / cat(name, ".svg")));
@@ -348,6 +377,8 @@ TEST_CASE("evaluations: mistakes are told before anything is trained") {
   has(mistake("evaluate.row.target=sum(W)"),
       "regression needs a number for each example: [batch], or a vector for each example");
   has(mistake("evaluate.row.target=jacobian(h, x)"), "at /evaluate/row/target");
+  has(mistake("evaluate.row.target=x[:, 0:0]"), "has shape [3, 0] for a batch of 3");
+  has(mistake("evaluate.map.of=x[:, 1:1]"), "has shape [3, 0] for a batch of 3");
   has(mistake("evaluate.clusters.target=x"), "target");
   has(mistake("evaluate.map.set=dev"), "unknown set 'dev'");
   has(mistake("evaluate.clusters.clusters=31"), "the test part of the data has 30 examples");

@@ -1,6 +1,7 @@
 // A run that was interrupted and resumed has the bytes of one that never was.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <thread>
@@ -8,6 +9,7 @@
 #include "experiments/appended_file.hpp"
 #include "experiments/file.hpp"
 #include "experiments/safetensors.hpp"
+#include "experiments/training_state.hpp"
 #include "tests/experiments/command_call.hpp"
 #include "tests/experiments/program_run.hpp"
 #include "tests/experiments/run_bytes.hpp"
@@ -222,7 +224,7 @@ TEST_CASE("a damaged last checkpoint is passed over, loudly, and nothing of the 
 }
 
 TEST_CASE(
-    "of a minimizer the last checkpoint alone holds its memory, which no other can stand in for") {
+    "without the last checkpoint, which alone holds a minimizer's memory, a run begins again") {
   const TemporaryFolder folder;
   RunCommand command;
   command.spec.path = folder
@@ -243,13 +245,66 @@ TEST_CASE(
     return std::filesystem::file_size(folder / "run/checkpoints" / name);
   };
   CHECK(2 * size("best.safetensors") < size("last.safetensors"));
+  bool damaged = false;
   SUBCASE("it goes on from the last") {}
-  SUBCASE("without the last it begins again") {
+  SUBCASE("the last is damaged") {
     folder.put("run/checkpoints/last.safetensors", "damaged");
+    damaged = true;
   }
   ResumeCommand resume;
   resume.folder = folder / "run";
-  CHECK(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code == 0);
+  const Called called =
+      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  CHECK(called.code == 0);
+  CHECK((called.said.find("lacks the memory of the minimizer") != std::string::npos) == damaged);
+  check_same_runs(folder / "whole", folder / "run");
+}
+
+// Between two stages the last checkpoint holds values alone, all that the second begins with.
+TEST_CASE("a run that is killed between two stages goes on with the second") {
+  const TemporaryFolder folder;
+  RunCommand command;
+  command.spec.path = folder
+                          .put("spec.json", R"json({
+    "name": "two", "seed": 1,
+    "data": {"set": "bars", "size": 4, "count": 40, "valid": 10},
+    "model": {"kind": "autoencoder", "hidden": 3},
+    "stages": [
+      {"name": "first", "cost": {"reconstruction": "mean(squared_error(y, x))"},
+       "train": {"optimizer": {"kind": "lbfgs"}, "epochs": 3, "best": {"restore": true}}},
+      {"name": "second", "cost": {"reconstruction": "2*mean(squared_error(y, x))"},
+       "train": {"optimizer": {"kind": "lbfgs"}, "epochs": 3}}
+    ]
+  })json")
+                          .native();
+  command.out = folder / "whole";
+  REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 0);
+  std::filesystem::copy(folder / "whole", folder / "run", std::filesystem::copy_options::recursive);
+  // What the program writes when the first stage has ended.
+  const auto of_best = read_safetensors<Error>(folder / "run/checkpoints/best-first.safetensors");
+  Values values;
+  for (const SavedTensor& saved : of_best.tensors)
+    values.add(saved.name, tensor<float>(of_best, saved.name));
+  TrainingState state;
+  state.stage = 1;
+  state.step = 3;
+  const auto lines_before = [&](const char* file, const std::string& text) {
+    const std::string whole = read_file<Error>(folder / "run" / file);
+    return std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.find(text)),
+                      '\n');
+  };
+  state.metrics_lines = lines_before("metrics.jsonl", R"({"stage": "second")");
+  state.log_lines = lines_before("log.txt", "second: training");
+  REQUIRE(state.metrics_lines == 4);
+  folder.put("run/checkpoints/last.safetensors", checkpoint_bytes(values, {}, state));
+  std::filesystem::remove(folder / "run/checkpoints/best.safetensors");
+  folder.put("run/status.json", R"({"status": "running", "heartbeat": "2026-01-01T00:00:00Z"})");
+  ResumeCommand resume;
+  resume.folder = folder / "run";
+  const Called called =
+      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  CHECK(called.code == 0);
+  CHECK(called.said.find("after step 3") != std::string::npos);
   check_same_runs(folder / "whole", folder / "run");
 }
 

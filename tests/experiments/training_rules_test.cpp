@@ -238,7 +238,7 @@ TEST_CASE("minimizers see the whole set and end where they find nothing better")
     CHECK(run.log.find("the minimizer finds no lower cost") != std::string::npos);
     // In float no step helps sooner: costs that differ by less are one.
     const Ran rough = ran(cat(R"({"optimizer": {"kind": ")", kind,
-                              R"(", "precision": "float"}, "frozen": ["u"], "epochs": 50})"));
+                              R"(", "precision": "f32"}, "frozen": ["u"], "epochs": 50})"));
     CHECK(rough.lines.back()["valid/w"].get<double>() == doctest::Approx(3).epsilon(1e-3));
     CHECK(rough.lines.back()["train/cost"].get<double>() ==
           doctest::Approx(run.lines.back()["train/cost"].get<double>()).epsilon(1e-6));
@@ -265,7 +265,7 @@ TEST_CASE("names that are no parameters or metrics are told with their places") 
             .find("at /train/stop/0/any/0/of") != std::string::npos);
   CHECK(refusal(R"({"optimizer": {"kind": "lbfgs"}, "decay": {"w": 1}})").find("'decay' changes") !=
         std::string::npos);
-  CHECK(refusal(R"({"optimizer": {"kind": "lbfgs", "precision": "singel"}})")
+  CHECK(refusal(R"({"optimizer": {"kind": "lbfgs", "precision": "float"}})")
             .find("at /train/optimizer/precision") != std::string::npos);
   // A kind that is unknown is one mistake, whatever options stand beside it.
   const std::string kind = refusal(R"({"optimizer": {"kind": "adamm", "beta1": 0.5}})");
