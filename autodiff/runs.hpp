@@ -2,8 +2,8 @@
 // kind of processor.
 //
 // The loops vectorise because the functions of number.hpp have no branches (but for functions of
-// float in the baseline, which call for fused operations). All kinds give the same
-// bits: no operation is contracted, and each element is computed for itself.
+// float in the baseline, which call for fused operations). All kinds give the same bits: no
+// operation is contracted, and each element is computed for itself.
 #pragma once
 
 #include "autodiff/op.hpp"

@@ -50,18 +50,24 @@ std::set<std::string> parameters_read(const Recording& recording) {
   return names;
 }
 
-// Those of a stage. What only other stages read is left out; what nobody reads is told of in each.
-std::vector<Expr> checked_parameters(const std::vector<Recording>& stages, std::size_t stage) {
-  const std::vector<Expr>& all = stages[stage].parameters();
-  const std::set<std::string> here = parameters_read(stages[stage]);
-  std::set<std::string> elsewhere;
-  for (const Recording& each : stages) elsewhere.merge(parameters_read(each));
-  std::vector<Expr> checked;
-  std::ranges::copy_if(all, std::back_inserter(checked), [&](Expr p) {
-    const std::string name = parameter_name(p);
-    return here.contains(name) || !elsewhere.contains(name);
-  });
-  return checked.empty() ? all : checked;
+// Of each stage. What only other stages read is left out; what nobody reads is told of in each.
+std::vector<std::vector<Expr>> checked_parameters(const std::vector<Recording>& stages) {
+  std::vector<std::set<std::string>> read;
+  std::set<std::string> anywhere;
+  for (const Recording& stage : stages) {
+    read.push_back(parameters_read(stage));
+    anywhere.insert(read.back().begin(), read.back().end());
+  }
+  std::vector<std::vector<Expr>> checked(stages.size());
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const std::vector<Expr>& all = stages[i].parameters();
+    std::ranges::copy_if(all, std::back_inserter(checked[i]), [&](Expr p) {
+      const std::string& name = parameter_name(p);
+      return read[i].contains(name) || !anywhere.contains(name);
+    });
+    if (checked[i].empty()) checked[i] = all;
+  }
+  return checked;
 }
 
 // One stage; the rows of its report begin with its name.
@@ -93,10 +99,11 @@ Checked check(const CheckCommand& command, LoadedSpec& loaded, Talk& talk) {
         record(stages[i], example_shapes(stages[i]), command.examples, loaded.problems()));
   }
   loaded.problems().throw_if_any();
+  const std::vector<std::vector<Expr>> parameters = checked_parameters(recordings);
   Checked checked;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     Checked stage = check_stage(command, stages[i], stage_prefix(loaded.spec(), i), recordings[i],
-                                checked_parameters(recordings, i), talk);
+                                parameters[i], talk);
     std::ranges::move(stage.report.rows, std::back_inserter(checked.report.rows));
     checked.inputs = stage.inputs;
   }

@@ -1,5 +1,6 @@
 // The program `jacquard`: reads the command line and calls a command (commands.hpp).
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <functional>
 #include <iostream>
@@ -486,7 +487,7 @@ CommandLine::Command CommandLine::parse() {
                  : plan_ ? Aspect::kPlan
                  : cost_ ? Aspect::kCost
                          : Aspect::kSummary;
-  if (precision_ != "f32" && precision_ != "f64")
+  if (std::ranges::find(precision_names(), precision_) == precision_names().end())
     throw UsageError(
         cat("gradients: --precision ", in_quotes(precision_), ": there are f32 and f64"));
   gradients_.precision = precision_of(precision_);

@@ -8,6 +8,7 @@
 #include "autodiff/error.hpp"
 #include "autodiff/print.hpp"
 #include "autodiff/products.hpp"
+#include "experiments/checkpoints.hpp"
 #include "experiments/content_hash.hpp"
 #include "experiments/data/preparation.hpp"
 #include "experiments/data_spec.hpp"
@@ -18,7 +19,6 @@
 #include "experiments/interrupt.hpp"
 #include "experiments/json_dump.hpp"
 #include "experiments/manifest.hpp"
-#include "experiments/minimizers.hpp"
 #include "experiments/progress.hpp"
 #include "experiments/run_folder.hpp"
 #include "experiments/run_metrics.hpp"
@@ -149,14 +149,11 @@ class Training {
   }
 
   // ---------------------------------------------------------------- checkpoints
-  std::string checkpoint_file(const char* name) const {
-    return cat("checkpoints/", name, ".safetensors");
-  }
   // The best of a stage that is not the last one keeps the stage's name.
   std::string best_file() const {
     const auto at = static_cast<std::size_t>(state_.stage);
     if (at + 1 == stages_.size()) return checkpoint_file("best");
-    return checkpoint_file(("best-" + spec_.stages[at].name).c_str());
+    return checkpoint_file("best-" + spec_.stages[at].name);
   }
 
   std::string checkpoint(const std::vector<SavedTensor>& beside_values) {
@@ -174,52 +171,18 @@ class Training {
     if (folder_) folder_->write(best_file(), checkpoint({}));
   }
 
-  // Takes the newest checkpoint that can be read, has fewer steps behind it and holds all that the
-  // next one depends on; the beginning where there is none.
   void restore(std::uint64_t before_step) {
-    std::optional<SafeTensors> file;
-    for (const char* name : {"last", "best"}) {
-      const std::filesystem::path at = path_ / checkpoint_file(name);
-      std::error_code ignored;
-      if (!std::filesystem::exists(at, ignored)) continue;
-      try {
-        file = read_safetensors<Error>(at);
-        state_ = training_state(*file);
-        const bool whole = holds_minimizer(*file);
-        if (state_.step < before_step && whole) break;
-        if (!whole)
-          talk_.aside(cat("warning: ", at.string(), " lacks the memory of the minimizer; it is ",
-                          "passed over"));
-        file.reset();
-        state_ = {};
-      } catch (const Error& error) {
-        talk_.aside(cat("warning: ", error.what(), "; it is passed over"));
-        file.reset();
-        state_ = {};
-      }
-    }
-    if (!file) return;
-    if (state_.stage < 0 || state_.stage >= static_cast<std::int64_t>(stages_.size()))
-      throw Error("the checkpoint is of another spec");
-    for (const SavedTensor& saved : file->tensors) {
+    auto found = newest_checkpoint(path_, before_step, stages_, talk_);
+    if (!found) return;
+    state_ = found->state;
+    for (const SavedTensor& saved : found->file.tensors) {
       if (saved.name.starts_with("minimizer/")) continue;
       if (values_.contains(saved.name))
-        values_.set(saved.name, tensor<float>(*file, saved.name));
+        values_.set(saved.name, tensor<float>(found->file, saved.name));
       else
-        values_.add(saved.name, tensor<float>(*file, saved.name));
+        values_.add(saved.name, tensor<float>(found->file, saved.name));
     }
-    restored_ = std::move(file);
-  }
-
-  // Does the checkpoint hold a minimizer's memory, if its stage goes on with one?
-  bool holds_minimizer(const SafeTensors& file) const {
-    const auto at = static_cast<std::size_t>(state_.stage);
-    if (!state_.begun || at >= stages_.size() || !stages_[at].train ||
-        !is_minimizer(stages_[at].train->optimizer))
-      return true;
-    return std::ranges::any_of(file.tensors, [](const SavedTensor& saved) {
-      return saved.name.starts_with("minimizer/");
-    });
+    restored_ = std::move(found->file);
   }
 
   // ---------------------------------------------------------------- training

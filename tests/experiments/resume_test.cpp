@@ -46,6 +46,24 @@ constexpr const char* kSpec = R"json({
   ]
 })json";
 
+Called run_spec(const std::filesystem::path& spec, const std::filesystem::path& out,
+                std::optional<std::uint64_t> stop_after = {}) {
+  RunCommand command;
+  command.spec.path = spec.native();
+  command.out = out;
+  command.stop_after = stop_after;
+  return call([&](auto& o, auto& talk) { return run_command(command, o, talk); });
+}
+
+Called resumed(const std::filesystem::path& folder, int threads = 1,
+               std::optional<std::uint64_t> stop_after = {}) {
+  ResumeCommand command;
+  command.folder = folder;
+  command.threads = threads;
+  command.stop_after = stop_after;
+  return call([&](auto& o, auto& talk) { return resume_command(command, o, talk); });
+}
+
 struct Reference {
   TemporaryFolder folder;
   std::filesystem::path spec = folder.put("spec.json", kSpec);
@@ -53,10 +71,7 @@ struct Reference {
   std::uint64_t steps = 0;
 
   Reference() {
-    RunCommand command;
-    command.spec.path = spec.native();
-    command.out = run;
-    REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 0);
+    REQUIRE(run_spec(spec, run).code == 0);
     steps = nlohmann::json::parse(read_file<Error>(run / "summary.json")).at("steps");
   }
 };
@@ -71,18 +86,9 @@ void check_interrupted(std::uint64_t k, std::uint64_t slice) {
   CAPTURE(k);
   CAPTURE(slice);
   const TemporaryFolder folder;
-  RunCommand command;
-  command.spec.path = reference().spec.native();
-  command.out = folder / "run";
-  command.stop_after = k;
-  int code = call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code;
-  for (int times = 0; code == 75 && times < 1000; ++times) {
-    ResumeCommand resume;
-    resume.folder = folder / "run";
-    resume.threads = 1 + times % 2;
-    resume.stop_after = slice;
-    code = call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code;
-  }
+  int code = run_spec(reference().spec, folder / "run", k).code;
+  for (int times = 0; code == 75 && times < 1000; ++times)
+    code = resumed(folder / "run", 1 + times % 2, slice).code;
   REQUIRE(code == 0);
   check_same_runs(reference().run, folder / "run");
 }
@@ -161,17 +167,11 @@ TEST_CASE("a run that is killed and resumed has the same bytes") {
 
 TEST_CASE("a run that was killed before its first checkpoint starts again from its config") {
   const TemporaryFolder folder;
-  RunCommand command;
-  command.spec.path = reference().spec.native();
-  command.out = folder / "run";
-  command.stop_after = 2;
-  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  CHECK(run_spec(reference().spec, folder / "run", 2).code == 75);
   for (const char* name : {"last", "best", "best-first"})
     std::filesystem::remove(folder / cat("run/checkpoints/", name, ".safetensors"));
   folder.put("run/metrics.jsonl", "{\"epoch\": 0, \"half a li");
-  ResumeCommand resume;
-  resume.folder = folder / "run";
-  CHECK(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code == 0);
+  CHECK(resumed(folder / "run").code == 0);
   check_same_runs(reference().run, folder / "run");
 }
 
@@ -196,10 +196,7 @@ TEST_CASE("resume of a complete run says so and changes nothing") {
   const TemporaryFolder folder;
   std::filesystem::copy(reference().run, folder / "run", std::filesystem::copy_options::recursive);
   const auto before = std::filesystem::last_write_time(folder / "run/status.json");
-  ResumeCommand resume;
-  resume.folder = folder / "run";
-  const Called called =
-      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  const Called called = resumed(folder / "run");
   CHECK(called.code == 0);
   CHECK(called.said.find("is complete; there is nothing to do") != std::string::npos);
   CHECK(std::filesystem::last_write_time(folder / "run/status.json") == before);
@@ -207,17 +204,10 @@ TEST_CASE("resume of a complete run says so and changes nothing") {
 
 TEST_CASE("a damaged last checkpoint is passed over, loudly, and nothing of the run is lost") {
   const TemporaryFolder folder;
-  RunCommand command;
-  command.spec.path = reference().spec.native();
-  command.out = folder / "run";
-  command.stop_after = reference().steps - 5;
-  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  CHECK(run_spec(reference().spec, folder / "run", reference().steps - 5).code == 75);
   const std::string whole = read_file<Error>(folder / "run/checkpoints/last.safetensors");
   folder.put("run/checkpoints/last.safetensors", whole.substr(0, whole.size() / 2));
-  ResumeCommand resume;
-  resume.folder = folder / "run";
-  const Called called =
-      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  const Called called = resumed(folder / "run");
   CHECK(called.code == 0);
   CHECK(called.said.find("it is passed over") != std::string::npos);
   check_same_runs(reference().run, folder / "run");
@@ -226,21 +216,15 @@ TEST_CASE("a damaged last checkpoint is passed over, loudly, and nothing of the 
 TEST_CASE(
     "without the last checkpoint, which alone holds a minimizer's memory, a run begins again") {
   const TemporaryFolder folder;
-  RunCommand command;
-  command.spec.path = folder
-                          .put("spec.json", R"json({
+  const auto spec = folder.put("spec.json", R"json({
     "name": "minimized", "seed": 1,
     "data": {"set": "bars", "size": 4, "count": 40, "valid": 10},
     "model": {"kind": "autoencoder", "hidden": 3},
     "cost": {"reconstruction": "mean(squared_error(y, x))"},
     "train": {"optimizer": {"kind": "lbfgs"}, "epochs": 8}
-  })json")
-                          .native();
-  command.out = folder / "whole";
-  REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 0);
-  command.out = folder / "run";
-  command.stop_after = 5;
-  REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  })json");
+  REQUIRE(run_spec(spec, folder / "whole").code == 0);
+  REQUIRE(run_spec(spec, folder / "run", 5).code == 75);
   const auto size = [&](const char* name) {
     return std::filesystem::file_size(folder / "run/checkpoints" / name);
   };
@@ -251,10 +235,7 @@ TEST_CASE(
     folder.put("run/checkpoints/last.safetensors", "damaged");
     damaged = true;
   }
-  ResumeCommand resume;
-  resume.folder = folder / "run";
-  const Called called =
-      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  const Called called = resumed(folder / "run");
   CHECK(called.code == 0);
   CHECK((called.said.find("lacks the memory of the minimizer") != std::string::npos) == damaged);
   check_same_runs(folder / "whole", folder / "run");
@@ -263,9 +244,7 @@ TEST_CASE(
 // Between two stages the last checkpoint holds values alone, all that the second begins with.
 TEST_CASE("a run that is killed between two stages goes on with the second") {
   const TemporaryFolder folder;
-  RunCommand command;
-  command.spec.path = folder
-                          .put("spec.json", R"json({
+  const auto spec = folder.put("spec.json", R"json({
     "name": "two", "seed": 1,
     "data": {"set": "bars", "size": 4, "count": 40, "valid": 10},
     "model": {"kind": "autoencoder", "hidden": 3},
@@ -275,10 +254,8 @@ TEST_CASE("a run that is killed between two stages goes on with the second") {
       {"name": "second", "cost": {"reconstruction": "2*mean(squared_error(y, x))"},
        "train": {"optimizer": {"kind": "lbfgs"}, "epochs": 3}}
     ]
-  })json")
-                          .native();
-  command.out = folder / "whole";
-  REQUIRE(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 0);
+  })json");
+  REQUIRE(run_spec(spec, folder / "whole").code == 0);
   std::filesystem::copy(folder / "whole", folder / "run", std::filesystem::copy_options::recursive);
   // What the program writes when the first stage has ended.
   const auto of_best = read_safetensors<Error>(folder / "run/checkpoints/best-first.safetensors");
@@ -299,10 +276,7 @@ TEST_CASE("a run that is killed between two stages goes on with the second") {
   folder.put("run/checkpoints/last.safetensors", checkpoint_bytes(values, {}, state));
   std::filesystem::remove(folder / "run/checkpoints/best.safetensors");
   folder.put("run/status.json", R"({"status": "running", "heartbeat": "2026-01-01T00:00:00Z"})");
-  ResumeCommand resume;
-  resume.folder = folder / "run";
-  const Called called =
-      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); });
+  const Called called = resumed(folder / "run");
   CHECK(called.code == 0);
   CHECK(called.said.find("after step 3") != std::string::npos);
   check_same_runs(folder / "whole", folder / "run");
@@ -310,11 +284,7 @@ TEST_CASE("a run that is killed between two stages goes on with the second") {
 
 TEST_CASE("a write that fails costs no checkpoint, is reported, and the run goes on later") {
   const TemporaryFolder folder;
-  RunCommand command;
-  command.spec.path = reference().spec.native();
-  command.out = folder / "run";
-  command.stop_after = 30;
-  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  CHECK(run_spec(reference().spec, folder / "run", 30).code == 75);
   const std::string last = read_file<Error>(folder / "run/checkpoints/last.safetensors");
   // No file may grow beyond 1024 bytes: less than a checkpoint has.
   const Ended full = run_shell_in(
@@ -324,27 +294,16 @@ TEST_CASE("a write that fails costs no checkpoint, is reported, and the run goes
   CHECK(full.err.find("write ") != std::string::npos);
   CHECK(full.err.find("File too large") != std::string::npos);
   CHECK(read_file<Error>(folder / "run/checkpoints/last.safetensors") == last);
-  ResumeCommand resume;
-  resume.folder = folder / "run";
-  CHECK(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }).code == 0);
+  CHECK(resumed(folder / "run").code == 0);
   check_same_runs(reference().run, folder / "run");
 }
 
 TEST_CASE("what is no run cannot be resumed, and two programs cannot work in one") {
   const TemporaryFolder folder;
-  ResumeCommand resume;
-  resume.folder = folder.path();
-  CHECK_THROWS_AS(call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }),
-                  SpecError);
-  RunCommand command;
-  command.spec.path = reference().spec.native();
-  command.out = folder / "run";
-  command.stop_after = 1;
-  CHECK(call([&](auto& out, auto& talk) { return run_command(command, out, talk); }).code == 75);
+  CHECK_THROWS_AS(resumed(folder.path()), SpecError);
+  CHECK(run_spec(reference().spec, folder / "run", 1).code == 75);
   AppendedFile metrics(folder / "run/metrics.jsonl");
   CHECK(metrics.lock());
-  resume.folder = folder / "run";
-  CHECK_THROWS_WITH_AS(
-      call([&](auto& out, auto& talk) { return resume_command(resume, out, talk); }),
-      doctest::Contains("another program is at work in it"), Error);
+  CHECK_THROWS_WITH_AS(resumed(folder / "run"),
+                       doctest::Contains("another program is at work in it"), Error);
 }
