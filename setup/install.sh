@@ -41,6 +41,7 @@ build_in() {
   shift
   local launcher=()
   command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  export CCACHE_SLOPPINESS=pch_defines,time_macros  # without it, it leaves precompiled headers alone
   mkdir -p "$folder"
   if ! cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" "$@" \
     >"$folder/configure.log" 2>&1; then

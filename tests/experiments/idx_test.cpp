@@ -59,7 +59,8 @@ TEST_CASE("a wrong magic number is named") {
         "bytes, 1 to 4 sizes)");
   for (const char* magic : {"\1\0\x08\1", "\0\1\x08\1", "\0\0\x09\1", "\0\0\x08\0", "\0\0\x08\5"})
     for (const bool packed : {false, true}) {
-      const std::string file = std::string(magic, 4) + std::string(40, '\0');
+      std::string file(magic, 4);
+      file.append(40, '\0');
       CHECK(refusal(packed ? gzip(file) : file).find("magic number") != std::string::npos);
     }
 }

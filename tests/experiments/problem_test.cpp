@@ -198,8 +198,9 @@ TEST_CASE("windows are right for letters of several bytes and for escapes") {
 
 TEST_CASE("a line of exactly 100 columns is not cut, one of 101 is") {
   CHECK(excerpt(std::string(100, 'x'), 99, 100).line == std::string(100, 'x'));
-  CHECK(excerpt(std::string(101, 'x'), 0, 1).line == std::string(97, 'x') + "...");
-  CHECK(excerpt(std::string(101, 'x'), 100, 101).line == "..." + std::string(97, 'x'));
+  const std::string kept(97, 'x'), dots = "...";
+  CHECK(excerpt(std::string(101, 'x'), 0, 1).line == kept + dots);
+  CHECK(excerpt(std::string(101, 'x'), 100, 101).line == dots + kept);
 }
 
 TEST_CASE("printable and shortened keep a text readable") {
