@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <deque>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -203,6 +205,31 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
   } catch (const Failed& failed) {
     throw Error(cat("write ", in_quotes(path), ": ", failed.what));
   }
+}
+
+void write_new_files(const std::vector<NewFile>& files) {
+  const auto doing = [](const fs::path& path, const auto& step) {
+    try {
+      step();
+    } catch (const Failed& failed) {
+      throw Error(cat("write ", in_quotes(path), ": ", failed.what));
+    }
+  };
+  std::deque<Descriptor> open;
+  std::set<fs::path> folders;
+  for (const NewFile& file : files)
+    doing(file.path, [&] {
+      open.emplace_back(open_retrying(file.path, O_WRONLY | O_CREAT | O_EXCL, 0666));
+      if (open.back().number() < 0) fail("creating");
+      write_all(open.back().number(), file.bytes);
+      folders.insert(file.path.parent_path());
+    });
+  for (std::size_t i = 0; i < files.size(); ++i)
+    doing(files[i].path, [&] {
+      if (::fsync(open[i].number()) != 0) fail("syncing");
+      if (!open[i].close()) fail("closing");
+    });
+  for (const fs::path& folder : folders) doing(folder, [&] { sync_folder(folder); });
 }
 
 std::string file_in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }

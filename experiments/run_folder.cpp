@@ -88,19 +88,21 @@ void check_name(const std::string& name) {
                         "with '.'"));
 }
 
-// status.json comes last: where a folder is filled in place, it says that the rest is there.
-void fill(const fs::path& folder, const NewRun& run) {
+// Makes the folders of a run and gives its first files. status.json comes last: where a folder is
+// filled in place, it says that the rest is there.
+std::vector<NewFile> first_files(const fs::path& folder, const NewRun& run) {
+  std::vector<NewFile> files;
   for (const auto& [relative, bytes] : run.files) {
-    const fs::path file = folder / relative;
-    make_folders(file.parent_path());
-    write_file_atomically(file, bytes);
+    files.push_back({folder / relative, bytes});
+    make_folders(files.back().path.parent_path());
   }
   make_folders(folder / "checkpoints");
   make_folders(folder / "artifacts");
-  write_file_atomically(folder / "metrics.jsonl", "");
-  write_file_atomically(folder / "log.txt", "");
-  write_file_atomically(folder / "status.json",
-                        status_json(RunStatus::kRunning, run.clock(), std::nullopt));
+  files.push_back({folder / "metrics.jsonl", ""});
+  files.push_back({folder / "log.txt", ""});
+  files.push_back(
+      {folder / "status.json", status_json(RunStatus::kRunning, run.clock(), std::nullopt)});
+  return files;
 }
 
 // The folder under its temporary name; gone again unless it got its final one.
@@ -115,7 +117,7 @@ class Draft {
     }
     if (path_.empty()) fail(parent, std::make_error_code(std::errc::file_exists));
     try {
-      fill(path_, run);
+      write_new_files(first_files(path_, run));
     } catch (...) {
       remove();
       throw;
@@ -169,7 +171,8 @@ void fill_in_place(const fs::path& folder, const NewRun& run) {
     refuse(folder, "this folder already holds a run");
   }
   try {
-    fill(folder, run);
+    for (const NewFile& file : first_files(folder, run))
+      write_file_atomically(file.path, file.bytes);
   } catch (...) {
     for (const auto& [relative, bytes] : run.files)
       fs::remove_all(folder / *fs::path(relative).begin(), reason);

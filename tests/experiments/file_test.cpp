@@ -95,6 +95,22 @@ TEST_CASE("a write that fails half-way keeps the old file and removes the tempor
   CHECK(folder.names() == std::vector<std::string>{"a"});
 }
 
+TEST_CASE("new files are written whole, and never over others") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "inner");
+  write_new_files({{folder / "a", "one"}, {folder / "inner/b", ""}});
+  CHECK(read_file(folder / "a") == "one");
+  CHECK(read_file(folder / "inner/b").empty());
+  CHECK(message_of<Error>([&] {
+          write_new_files({{folder / "a", "two"}});
+        }) == cat("write '", (folder / "a").native(), "': creating: File exists"));
+  CHECK(read_file(folder / "a") == "one");
+  CHECK(message_of<Error>([&] {
+          write_new_files({{folder / "no/file", "a"}});
+        }) ==
+        cat("write '", (folder / "no/file").native(), "': creating: No such file or directory"));
+}
+
 TEST_CASE("a device is written to, not replaced") {
   write_file_atomically("/dev/null", "gone");
   CHECK(std::filesystem::is_character_file("/dev/null"));
