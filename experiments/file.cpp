@@ -172,6 +172,16 @@ void replace(const fs::path& target, std::string_view bytes) {
   sync_folder(folder);
 }
 
+// A step that fails becomes an Error with the name of what is written.
+template <class Step>
+void writing(const fs::path& path, const Step& step) {
+  try {
+    step();
+  } catch (const Failed& failed) {
+    throw Error(cat("write ", in_quotes(path), ": ", failed.what));
+  }
+}
+
 void write_directly(const fs::path& path, std::string_view bytes) {
   Descriptor file(open_retrying(path, O_WRONLY));
   if (file.number() < 0) fail("opening");
@@ -194,7 +204,7 @@ template std::string read_file<SpecError>(const fs::path&, std::uint64_t);
 template std::string read_file<Error>(const fs::path&, std::uint64_t);
 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
-  try {
+  writing(path, [&] {
     struct stat state {};
     const bool exists = ::stat(path.c_str(), &state) == 0;
     if (exists && S_ISDIR(state.st_mode)) throw Failed{"this is a folder; name a file in it"};
@@ -202,34 +212,25 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
       write_directly(path, bytes);
     else
       replace(target_of(path), bytes);
-  } catch (const Failed& failed) {
-    throw Error(cat("write ", in_quotes(path), ": ", failed.what));
-  }
+  });
 }
 
 void write_new_files(const std::vector<NewFile>& files) {
-  const auto doing = [](const fs::path& path, const auto& step) {
-    try {
-      step();
-    } catch (const Failed& failed) {
-      throw Error(cat("write ", in_quotes(path), ": ", failed.what));
-    }
-  };
   std::deque<Descriptor> open;
   std::set<fs::path> folders;
   for (const NewFile& file : files)
-    doing(file.path, [&] {
+    writing(file.path, [&] {
       open.emplace_back(open_retrying(file.path, O_WRONLY | O_CREAT | O_EXCL, 0666));
       if (open.back().number() < 0) fail("creating");
       write_all(open.back().number(), file.bytes);
       folders.insert(file.path.parent_path());
     });
   for (std::size_t i = 0; i < files.size(); ++i)
-    doing(files[i].path, [&] {
+    writing(files[i].path, [&] {
       if (::fsync(open[i].number()) != 0) fail("syncing");
       if (!open[i].close()) fail("closing");
     });
-  for (const fs::path& folder : folders) doing(folder, [&] { sync_folder(folder); });
+  for (const fs::path& folder : folders) writing(folder, [&] { sync_folder(folder); });
 }
 
 std::string file_in_quotes(std::string_view name) { return "'" + printable(name) + "'"; }

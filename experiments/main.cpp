@@ -488,8 +488,8 @@ CommandLine::Command CommandLine::parse() {
                  : cost_ ? Aspect::kCost
                          : Aspect::kSummary;
   if (std::ranges::find(precision_names(), precision_) == precision_names().end())
-    throw UsageError(
-        cat("gradients: --precision ", in_quotes(precision_), ": there are f32 and f64"));
+    throw UsageError(cat("gradients: --precision ", in_quotes(precision_), ": there are ",
+                         precision_names()[0], " and ", precision_names()[1]));
   gradients_.precision = precision_of(precision_);
   if (const CLI::App* app = app_.get_subcommand("gradients"); app->count("--seed") > 0)
     gradients_.seed = draw_seed_;

@@ -40,8 +40,9 @@ build_in() {
   local folder=$1
   shift
   local launcher=()
-  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  export CCACHE_SLOPPINESS=pch_defines,time_macros  # without it, it leaves precompiled headers alone
+  # Without this sloppiness ccache leaves alone what uses precompiled headers.
+  command -v ccache >/dev/null &&
+    launcher=("-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache")
   mkdir -p "$folder"
   if ! cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release "${launcher[@]}" "$@" \
     >"$folder/configure.log" 2>&1; then
