@@ -1,7 +1,7 @@
-// Exponentials, logarithms and activations of double without branches, tables or calls, so that a
-// loop over them becomes vector instructions, and with the same bits from every compiler, C library
-// and kind of vector: only operations that IEEE 754 rounds in one way are used, and nothing is
-// contracted (-ffp-contract=off). float_functions.hpp has those of float.
+// Exponentials, logarithms and activations of double without branches, tables or calls, so that
+// they can be recorded as instructions of vectors (recorded.hpp), and with the same bits from every
+// compiler, C library and kind of processor: only operations that IEEE 754 rounds in one way are
+// used, and nothing is contracted (-ffp-contract=off). float_functions.hpp has those of float.
 //
 // Each function keeps its value as an unevaluated sum of two numbers and rounds it once, at the
 // end. That costs few operations where the error of an addition is known (Dekker 1971, "A
@@ -14,10 +14,11 @@
 // logarithm to 65 bits and a dozen special cases.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+
+#include "autodiff/lanes.hpp"
 
 namespace jacquard::number::branch_free {
 
@@ -66,211 +67,231 @@ inline constexpr double kErfFar[] = {
     0x1.ce53bd9ec3360p-32,  -0x1.284485b9d2950p-35, 0x1.5e195dec1027ap-40};
 
 // An unevaluated sum; low is small against high.
+template <class D>
 struct Pair {
-  double high, low;
+  D high, low;
 };
 
-// Coefficient 0 first. Recursion, for a loop inside the loop over elements would have to be
-// unrolled before that one can become vector instructions.
-template <std::size_t First = 0, std::size_t N>
-[[gnu::always_inline]] inline double polynomial(double x, const double (&coefficients)[N]) {
+// Coefficient 0 first.
+template <std::size_t First = 0, AnyDouble D, std::size_t N>
+[[gnu::always_inline]] inline D polynomial(D x, const double (&coefficients)[N]) {
   if constexpr (First + 1 == N)
-    return coefficients[First];
+    return D(coefficients[First]);
   else
     return coefficients[First] + x * polynomial<First + 1>(x, coefficients);
 }
 
-[[gnu::always_inline]] inline double magnitude(double x) {
-  return std::bit_cast<double>(std::bit_cast<Bits>(x) & (~Bits{0} >> 1));
+template <AnyDouble D>
+[[gnu::always_inline]] inline D magnitude(D x) {
+  return number_of(bits_of(x) & (~Bits{0} >> 1));
 }
 
 // `x`, which is not negative, with the sign of `from`.
-[[gnu::always_inline]] inline double with_sign(double x, double from) {
+template <AnyDouble D>
+[[gnu::always_inline]] inline D with_sign(D x, D from) {
   constexpr Bits kSign = ~(~Bits{0} >> 1);
-  return std::bit_cast<double>(std::bit_cast<Bits>(x) | (std::bit_cast<Bits>(from) & kSign));
-}
-
-[[gnu::always_inline]] inline double at_least(double lowest, double x) {  // NaN stays
-  return x < lowest ? lowest : x;
-}
-
-[[gnu::always_inline]] inline double at_most(double highest, double x) {  // NaN stays
-  return x > highest ? highest : x;
+  return number_of(bits_of(x) | (bits_of(from) & kSign));
 }
 
 // The upper half of the mantissa: products of two of them are exact.
-[[gnu::always_inline]] inline double upper_half(double x) {
-  return std::bit_cast<double>(std::bit_cast<Bits>(x) & kUpperHalf);
+template <AnyDouble D>
+[[gnu::always_inline]] inline D upper_half(D x) {
+  return number_of(bits_of(x) & kUpperHalf);
 }
 
 // 2^power for a whole number among the exponents of normal numbers.
-[[gnu::always_inline]] inline double power_of_two(double power) {
+template <AnyDouble D>
+[[gnu::always_inline]] inline D power_of_two(D power) {
   // The sum has the spacing 1, so that its last bits are the biased exponent.
-  const double shifted = power + (kRound + static_cast<double>(kBias));
-  return std::bit_cast<double>(std::bit_cast<Bits>(shifted) << kMantissaBits);
+  const D shifted = power + (kRound + static_cast<double>(kBias));
+  return number_of(bits_of(shifted) << kMantissaBits);
 }
 
 // a + b where |a| >= |b| or a is 0, without error.
-[[gnu::always_inline]] inline Pair ordered_sum(double a, double b) {
-  const double sum = a + b;
+template <AnyDouble D>
+[[gnu::always_inline]] inline Pair<D> ordered_sum(std::type_identity_t<D> a, D b) {
+  const D sum = a + b;
   return {sum, (a - sum) + b};
 }
 
 // a + b without error.
-[[gnu::always_inline]] inline Pair exact_sum(double a, double b) {
-  const double sum = a + b, added = sum - a;
+template <AnyDouble D>
+[[gnu::always_inline]] inline Pair<D> exact_sum(std::type_identity_t<D> a, D b) {
+  const D sum = a + b, added = sum - a;
   return {sum, (a - (sum - added)) + (b - added)};
 }
 
 // a / b, rounded once: the remainder of a first quotient of half the length is exact.
-[[gnu::always_inline]] inline double quotient(Pair a, Pair b) {
-  const double inverse = 1.0 / b.high;
-  const double first = upper_half(a.high * inverse), upper = upper_half(b.high);
-  const double lower = (b.high - upper) + b.low;
-  const double remainder = ((a.high - first * upper) - first * lower) + a.low;
+template <AnyDouble D>
+[[gnu::always_inline]] inline D quotient(Pair<D> a, Pair<D> b) {
+  const D inverse = 1.0 / b.high;
+  const D first = upper_half(a.high * inverse), upper = upper_half(b.high);
+  const D lower = (b.high - upper) + b.low;
+  const D remainder = ((a.high - first * upper) - first * lower) + a.low;
   return first + remainder * inverse;
 }
 
 // exp(x) = 2^power (1 + reduced + tail) with |reduced| <= ln(2) / 2 (and a little more).
+template <class D>
 struct Exponential {
-  double power, reduced, tail;
+  D power, reduced, tail;
 };
 
-[[gnu::always_inline]] inline Exponential exponential(double x) {
-  const double power = (x * kLog2e + kRound) - kRound;
-  const double high = x - power * kLn2High, low = power * kLn2Low;
-  const double reduced = high - low;
-  const double lost = (high - reduced) - low;
+template <AnyDouble D>
+[[gnu::always_inline]] inline Exponential<D> exponential(D x) {
+  const D power = (x * kLog2e + kRound) - kRound;
+  const D high = x - power * kLn2High, low = power * kLn2Low;
+  const D reduced = high - low;
+  const D lost = (high - reduced) - low;
   return {power, reduced, (reduced * reduced) * polynomial(reduced, kExp) + lost};
 }
 
 // The value and, if asked for, what its rounding lost, times a power of two that is split in two,
 // as neither 2^1024 nor 2^-1074 is a normal double.
-[[gnu::always_inline]] inline Pair value(const Exponential& e) {
-  const Pair sum = ordered_sum(1.0, e.reduced);
-  const Pair rounded = ordered_sum(sum.high, sum.low + e.tail);
-  const double half = (e.power * 0.5 + kRound) - kRound;
-  const double first = power_of_two(half), second = power_of_two(e.power - half);
+template <AnyDouble D>
+[[gnu::always_inline]] inline Pair<D> value(const Exponential<D>& e) {
+  const Pair<D> sum = ordered_sum(1.0, e.reduced);
+  const Pair<D> rounded = ordered_sum(sum.high, sum.low + e.tail);
+  const D half = (e.power * 0.5 + kRound) - kRound;
+  const D first = power_of_two(half), second = power_of_two(e.power - half);
   return {rounded.high * first * second, rounded.low * first * second};
 }
 
 // exp(x) - 1 = (scale / one) exp(reduced) - 1, times `one`.
-[[gnu::always_inline]] inline Pair minus_one(const Exponential& e, double scale, double one) {
-  const Pair whole = exact_sum(scale, -one);
-  const Pair sum = ordered_sum(whole.high, scale * e.reduced);
+template <AnyDouble D>
+[[gnu::always_inline]] inline Pair<D> minus_one(const Exponential<D>& e, D scale, D one) {
+  const Pair<D> whole = exact_sum(scale, -one);
+  const Pair<D> sum = ordered_sum(whole.high, scale * e.reduced);
   return ordered_sum(sum.high, sum.low + (whole.low + scale * e.tail));
 }
 
 // exp(-|x|).
-[[gnu::always_inline]] inline Pair decay(double x) {
+template <AnyDouble D>
+[[gnu::always_inline]] inline Pair<D> decay(D x) {
   return value(exponential(at_least(kExpLowest, -magnitude(x))));
 }
 
 // x = 2^power (1 + fraction), fraction in [sqrt(1/2) - 1, sqrt(2) - 1), for normal x > 0.
+template <class D>
 struct Decomposition {
-  double power, fraction;
-  double inverse;  // 2^-power; 0 where that is no normal number
+  D power, fraction;
+  D inverse;  // 2^-power; 0 where that is no normal number
 };
 
-[[gnu::always_inline]] inline Decomposition decompose(double x) {
+template <AnyDouble D>
+[[gnu::always_inline]] inline Decomposition<D> decompose(D x) {
   constexpr Bits kOffset = kBias + 1;  // keeps the shifted power positive
-  // A whole number below 2^kMantissaBits becomes a double by its bits: not every kind of vector has
-  // an instruction for it.
+  // A whole number below 2^kMantissaBits becomes a double by its bits: vectors of AVX2 have no
+  // instruction for it.
   constexpr Bits kWhole = (kBias + kMantissaBits) << kMantissaBits;
-  const Bits bits = std::bit_cast<Bits>(x);
-  const Bits power = (bits - kSqrtHalf + (kOffset << kMantissaBits)) >> kMantissaBits;
-  const double fraction = std::bit_cast<double>(bits - ((power - kOffset) << kMantissaBits)) - 1.0;
-  const Bits twice_inverse = (kBias + kOffset + 1 - power) << kMantissaBits;
-  return {std::bit_cast<double>(power | kWhole) -
-              (std::bit_cast<double>(kWhole) + static_cast<double>(kOffset)),
-          fraction, std::bit_cast<double>(twice_inverse) * 0.5};
+  constexpr double kWholeOffset = 0x1p52 + static_cast<double>(kOffset);
+  const auto bits = bits_of(x);
+  const auto power = (bits + ((kOffset << kMantissaBits) - kSqrtHalf)) >> kMantissaBits;
+  const D fraction = number_of(bits - ((power - kOffset) << kMantissaBits)) - 1.0;
+  const auto twice_inverse = (kBias + kOffset + 1 - power) << kMantissaBits;
+  return {number_of(power | kWhole) - kWholeOffset, fraction, number_of(twice_inverse) * 0.5};
 }
 
 // power ln 2 + log(1 + fraction) + correction: log(1 + f) = 2 artanh s with s = f / (2 + f),
 // written as f - (f^2 / 2 - s (f^2 / 2 + ...)), whose first term is exact.
-[[gnu::always_inline]] inline Pair logarithm(double power, double f, double s, double correction) {
-  const double z = s * s, half_square = 0.5 * f * f;
-  const Pair sum = ordered_sum(power * kLn2High, f);
-  const double low = s * (half_square + z * polynomial(z, kLog)) + (power * kLn2Low + correction);
+template <AnyDouble D>
+[[gnu::always_inline]] inline Pair<D> logarithm(D power, D f, D s,
+                                                std::type_identity_t<D> correction) {
+  const D z = s * s, half_square = 0.5 * f * f;
+  const Pair<D> sum = ordered_sum(power * kLn2High, f);
+  const D low = s * (half_square + z * polynomial(z, kLog)) + (power * kLn2Low + correction);
   return {sum.high, sum.low - (half_square - low)};
 }
 
 // log of a sum that is a normal number.
-[[gnu::always_inline]] inline Pair logarithm(Pair x) {
-  const Decomposition parts = decompose(x.high);
-  const double s = parts.fraction / (2.0 + parts.fraction);
+template <AnyDouble D>
+[[gnu::always_inline]] inline Pair<D> logarithm(Pair<D> x) {
+  const Decomposition<D> parts = decompose(x.high);
+  const D s = parts.fraction / (2.0 + parts.fraction);
   // The slope 1 / (1 + fraction) = (1 - s) / (1 + s) to second order.
   return logarithm(parts.power, parts.fraction, s,
                    x.low * parts.inverse * (1.0 - 2.0 * (s - s * s)));
 }
 
-[[gnu::always_inline]] inline double exp(double x) {
+// What a logarithm of `x` - `lowest` is where that is no number above 0.
+template <AnyDouble D>
+[[gnu::always_inline]] inline D limited_logarithm(D value, D x, double lowest) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const D up = choose(x < kInfinity, value, x);
+  const D down = choose(x == lowest, D(-kInfinity), D(std::numeric_limits<double>::quiet_NaN()));
+  return choose(x > lowest, up, down);
+}
+
+template <AnyDouble D>
+[[gnu::always_inline]] inline D exp(D x) {
   return value(exponential(at_most(kExpHighest, at_least(kExpLowest, x)))).high;
 }
 
-[[gnu::always_inline]] inline double expm1(double x) {
+template <AnyDouble D>
+[[gnu::always_inline]] inline D expm1(D x) {
   const auto e = exponential(at_most(kExpHighest, at_least(-kNegligible, x)));
-  const bool halved = x > kHalfOf;  // 2^1024 is no double
-  const double result =
-      minus_one(e, power_of_two(e.power - (halved ? 1.0 : 0.0)), halved ? 0.5 : 1.0).high;
-  return with_sign(magnitude(result * (halved ? 2.0 : 1.0)), x);
+  const auto halved = x > kHalfOf;  // 2^1024 is no double
+  const D scale = power_of_two(e.power - choose(halved, D(1.0), D(0.0)));
+  const D result = minus_one(e, scale, choose(halved, D(0.5), D(1.0))).high;
+  return with_sign(magnitude(result * choose(halved, D(2.0), D(1.0))), x);
 }
 
-[[gnu::always_inline]] inline double log(double x) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const bool subnormal = x < std::numeric_limits<double>::min();
-  const auto parts = decompose(subnormal ? x * kUnsubnormal : x);
-  const double power = parts.power - (subnormal ? kUnsubnormalPower : 0.0);
-  const double f = parts.fraction;
-  const Pair sum = logarithm(power, f, f / (2.0 + f), 0.0);
-  const double finite = x < kInfinity ? sum.high + sum.low : x;
-  return x > 0.0 ? finite : x == 0.0 ? -kInfinity : std::numeric_limits<double>::quiet_NaN();
+template <AnyDouble D>
+[[gnu::always_inline]] inline D log(D x) {
+  const auto subnormal = x < std::numeric_limits<double>::min();
+  const Decomposition<D> parts = decompose(choose(subnormal, x * kUnsubnormal, x));
+  const D power = parts.power - choose(subnormal, D(kUnsubnormalPower), D(0.0));
+  const D f = parts.fraction;
+  const Pair<D> sum = logarithm(power, f, f / (2.0 + f), 0.0);
+  return limited_logarithm(sum.high + sum.low, x, 0.0);
 }
 
-[[gnu::always_inline]] inline double log1p(double x) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const Pair sum = logarithm(exact_sum(1.0, x));
-  const double finite = with_sign(magnitude(sum.high + sum.low), x);
-  const double up = x < kInfinity ? finite : x;
-  return x > -1.0 ? up : x == -1.0 ? -kInfinity : std::numeric_limits<double>::quiet_NaN();
+template <AnyDouble D>
+[[gnu::always_inline]] inline D log1p(D x) {
+  const Pair<D> sum = logarithm(exact_sum(1.0, x));
+  return limited_logarithm(with_sign(magnitude(sum.high + sum.low), x), x, -1.0);
 }
 
 // -u / (2 + u) with u = exp(-2 |x|) - 1, which keeps its digits near 0.
-[[gnu::always_inline]] inline double tanh(double x) {
+template <AnyDouble D>
+[[gnu::always_inline]] inline D tanh(D x) {
   const auto e = exponential(-2.0 * at_most(kNegligible / 2, magnitude(x)));
-  const Pair u = minus_one(e, power_of_two(e.power), 1.0);
-  Pair below = ordered_sum(2.0, u.high);
-  below.low += u.low;
+  const Pair<D> u = minus_one(e, power_of_two(e.power), D(1.0));
+  Pair<D> below = ordered_sum(2.0, u.high);
+  below.low = below.low + u.low;
   return with_sign(magnitude(quotient(u, below)), x);
 }
 
 // z / (1 + z) with z = exp(-|x|) for negative x, and 1 less that for the others.
-[[gnu::always_inline]] inline double sigmoid(double x) {
-  const Pair z = decay(x);
-  Pair below = ordered_sum(1.0, z.high);
-  below.low += z.low;
-  const double smaller = quotient(z, below);
-  return x < 0.0 ? smaller : 1.0 - smaller;
+template <AnyDouble D>
+[[gnu::always_inline]] inline D sigmoid(D x) {
+  const Pair<D> z = decay(x);
+  Pair<D> below = ordered_sum(1.0, z.high);
+  below.low = below.low + z.low;
+  const D smaller = quotient(z, below);
+  return choose(x < 0.0, smaller, 1.0 - smaller);
 }
 
 // max(x, 0) + log(1 + exp(-|x|)).
-[[gnu::always_inline]] inline double softplus(double x) {
-  const Pair z = decay(x);
-  Pair inner = ordered_sum(1.0, z.high);
-  inner.low += z.low;
-  const Pair rest = logarithm(inner);
-  const Pair sum = exact_sum(x > 0.0 ? x : 0.0, rest.high);
+template <AnyDouble D>
+[[gnu::always_inline]] inline D softplus(D x) {
+  const Pair<D> z = decay(x);
+  Pair<D> inner = ordered_sum(1.0, z.high);
+  inner.low = inner.low + z.low;
+  const Pair<D> rest = logarithm(inner);
+  const Pair<D> sum = exact_sum(choose(x > 0.0, x, D(0.0)), rest.high);
   // Beyond, x itself: the sums above know no infinity.
-  return x < kNegligible ? sum.high + (sum.low + rest.low) : x;
+  return choose(x < kNegligible, sum.high + (sum.low + rest.low), x);
 }
 
 // A polynomial below 1; 1 less the exponential of another one above.
-[[gnu::always_inline]] inline double erf(double x) {
-  const double size = at_most(kErfHighest, magnitude(x));
-  const double near = size + size * polynomial(size * size, kErfNear);
+template <AnyDouble D>
+[[gnu::always_inline]] inline D erf(D x) {
+  const D size = at_most(kErfHighest, magnitude(x));
+  const D near = size + size * polynomial(size * size, kErfNear);
   const auto e = exponential(polynomial(size - 1.0, kErfFar));
-  const double far = 1.0 - (1.0 + (e.reduced + e.tail)) * power_of_two(e.power);
-  return with_sign(size < 1.0 ? near : far, x);
+  const D far = 1.0 - (1.0 + (e.reduced + e.tail)) * power_of_two(e.power);
+  return with_sign(choose(size < 1.0, near, far), x);
 }
 
 }  // namespace jacquard::number::branch_free

@@ -22,7 +22,8 @@ struct ScalarKernel {
   const Runs* runs;
 };
 
-// Both from a scalar function of one, two or three numbers of the same type.
+// Both from a scalar function of one, two or three numbers of the same type: float, double, Quad,
+// or Recorded, which knows no branches but choose().
 template <class F>
 constexpr ScalarKernel scalar1(F) {
   return {kernel([](const auto& c) {
@@ -60,7 +61,6 @@ struct ElementwiseFields {
   bool held = false;
   bool costly = false;
   std::string_view run_attribute = {};
-  Arithmetic arithmetic = Arithmetic::kNone;
   // For ops with attributes: each is tested on every combination of shapes.
   std::vector<Sample> (*samples)() = nullptr;
 };
@@ -76,7 +76,6 @@ constexpr Op elementwise(const ElementwiseFields& fields) {
             .elementwise = true,
             .runs = fields.kernel.runs,
             .run_attribute = fields.run_attribute,
-            .arithmetic = fields.arithmetic,
             .costly = fields.costly,
             .commutative = fields.commutative,
             .held = fields.held,

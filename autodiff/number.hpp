@@ -3,7 +3,8 @@
 // float trains, double verifies, Quad (IEEE binary128) is the reference that both are judged by.
 // The standard library knows nothing of __float128 with -std=c++20, so kernels call the functions
 // of namespace `number` and the traits below, never std:: ones; the libquadmath functions are
-// declared here because only one of the supported compilers ships their header.
+// declared here because only one of the supported compilers ships their header. Functions of float
+// and double take recorded numbers as well (recorded.hpp).
 #pragma once
 
 #include <cmath>
@@ -53,17 +54,21 @@ inline constexpr bool is_quad = std::is_same_v<T, Quad>;
 
 template <class T>
 [[gnu::always_inline]] inline T abs(T x) {
-  if constexpr (is_quad<T>)
+  if constexpr (is_quad<T>) {
     return fabsq(x);
-  else
-    return std::abs(x);
+  } else {
+    using std::abs;
+    return abs(x);
+  }
 }
 template <class T>
 [[gnu::always_inline]] inline T sqrt(T x) {
-  if constexpr (is_quad<T>)
+  if constexpr (is_quad<T>) {
     return sqrtq(x);
-  else
-    return std::sqrt(x);
+  } else {
+    using std::sqrt;
+    return sqrt(x);
+  }
 }
 template <class T>
 [[gnu::always_inline]] inline T exp(T x) {
@@ -109,24 +114,30 @@ template <class T>
 }
 template <class T>
 [[gnu::always_inline]] inline T sin(T x) {
-  if constexpr (is_quad<T>)
+  if constexpr (is_quad<T>) {
     return sinq(x);
-  else
-    return std::sin(x);
+  } else {
+    using std::sin;
+    return sin(x);
+  }
 }
 template <class T>
 [[gnu::always_inline]] inline T cos(T x) {
-  if constexpr (is_quad<T>)
+  if constexpr (is_quad<T>) {
     return cosq(x);
-  else
-    return std::cos(x);
+  } else {
+    using std::cos;
+    return cos(x);
+  }
 }
 template <class T>
 T pow(T x, T y) {
-  if constexpr (is_quad<T>)
+  if constexpr (is_quad<T>) {
     return powq(x, y);
-  else
-    return std::pow(x, y);
+  } else {
+    using std::pow;
+    return pow(x, y);
+  }
 }
 
 template <class T>

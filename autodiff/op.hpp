@@ -22,6 +22,7 @@ namespace jacquard {
 class ThreadPool;
 class Tape;
 struct Op;
+struct Recording;
 
 using NodeId = std::int32_t;
 
@@ -114,23 +115,13 @@ using RunKernel = void (*)(T* out, const T* a, const T* b, const T* c, std::int6
 template <class T>
 using RunKernels = std::array<RunKernel<T>, 8>;
 
-// The same for each kind of processor (Simd), with the same bits; see runs.hpp.
+// How plans compute an elementwise op: by runs, or by code for several ops in one pass over memory,
+// made of what the op does (runs.hpp).
 struct Runs {
-  std::array<RunKernels<float>, 3> float_kernels;
-  std::array<RunKernels<double>, 3> double_kernels;
-};
-
-// The one instruction of a processor that an elementwise op is, if it is one: several of them are
-// done in one pass over memory (arithmetic_code.hpp).
-enum class Arithmetic : std::uint8_t {
-  kNone,
-  kAdd,
-  kSubtract,
-  kMultiply,
-  kDivide,
-  kNegate,
-  kSquare,
-  kSqrt
+  RunKernels<float> float_kernels;
+  RunKernels<double> double_kernels;
+  const Recording& (*float_recording)();
+  const Recording& (*double_recording)();
 };
 
 // A kernel from one generic lambda `[](const auto& call)`, without captures.
@@ -210,7 +201,6 @@ struct Op {
   // them; an attribute named here is one more operand.
   const Runs* runs = nullptr;
   std::string_view run_attribute = {};
-  Arithmetic arithmetic = Arithmetic::kNone;
   // It costs as much as many additions: rather kept in memory than computed again.
   bool costly = false;
   // The derivative rule copies elements of the adjoint (or sets 0), each to one place of each input

@@ -3,7 +3,6 @@
 #include <array>
 #include <cstring>
 
-#include "autodiff/runs.hpp"
 #include "autodiff/simd.hpp"
 #include "autodiff/tile_sums.hpp"
 

@@ -3,14 +3,25 @@
 //
 // A kernel's body is an always_inline function; one wrapper per kind carries a target attribute
 // (JACQUARD_TARGET_...) and calls it. Bodies keep to operations that round the same way in every
-// form, and are never contracted (-ffp-contract=off): then all kinds give the same bits. What is
-// written as fused (__builtin_fma) the baseline computes by a call: with it the functions of float
-// take a hundred times longer, and a thousand times on processors without such an instruction
-// (those before 2013). Kernels of plans are to be compiled for every kind.
+// form, and are never contracted (-ffp-contract=off): then all kinds give the same bits.
+// Elementwise ops are the exception: their vector form is code made at run time (vector_code.hpp)
+// of instructions that every processor with AVX2 has. What is written as fused (__builtin_fma) is a
+// call in the baseline: functions of float take a hundred times longer there, and a thousand times
+// on processors without such an instruction (those before 2013).
 #pragma once
 
 #define JACQUARD_TARGET_AVX2 [[gnu::target("avx2,fma")]]
 #define JACQUARD_TARGET_AVX512 [[gnu::target("avx512f,avx512vl,avx512dq,fma")]]
+
+// For functions that are to become part of the loops which call them.
+#define JACQUARD_INLINE __attribute__((always_inline))
+
+// Elements of a loop do not depend on each other, also where the result is written over an operand.
+#if defined(__clang__)
+#define JACQUARD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define JACQUARD_INDEPENDENT _Pragma("GCC ivdep")
+#endif
 
 namespace jacquard {
 

@@ -1,5 +1,5 @@
-// Which operations of a tile program are done in one pass over a tile, and in which order: as much
-// arithmetic as one piece of machine code holds, any other operation and every sum by itself.
+// Which operations of a tile program are done in one pass over a tile, and in which order: as many
+// as one piece of machine code holds, what has no code and every sum by itself.
 //
 // Private to tile programs. Nodes are counted by their place in the group.
 #pragma once
@@ -9,17 +9,22 @@
 #include <functional>
 #include <vector>
 
-#include "autodiff/arithmetic_code.hpp"
 #include "autodiff/tile_program.hpp"
+#include "autodiff/vector_code.hpp"
 
 namespace jacquard {
 
+template <class T>
 class TilePasses {
  public:
   // Without code, every operation is a pass.
-  TilePasses(const Tape& tape, const TileGroup& group, bool has_code);
+  TilePasses(const Tape& tape, const TileGroup& group, bool by_code);
 
-  const std::vector<std::vector<std::size_t>>& all() const { return passes_; }
+  struct Pass {
+    std::vector<std::size_t> nodes;  // one if it is not done by code
+    bool by_code;
+  };
+  const std::vector<Pass>& all() const { return passes_; }
 
   // The place of a node; size() for one that is not in the group.
   std::size_t place(NodeId id) const;
@@ -35,7 +40,7 @@ class TilePasses {
 
   // A pass as code: what it loads and stores, in the order of its places.
   struct Chain {
-    ArithmeticChain code;
+    VectorChain code;
     std::vector<NodeId> loaded;
     std::vector<std::size_t> stored;
   };
@@ -48,7 +53,9 @@ class TilePasses {
   bool written(NodeId id) const;  // outside
   void find_readers();
   std::vector<std::size_t> order() const;
-  void find_passes(bool has_code);
+  void find_passes();
+  bool has_code(std::size_t n) const;
+  bool waits_long(std::size_t n, const std::vector<std::size_t>& open) const;
   void find_last_uses();
   bool fits(const std::vector<std::size_t>& nodes) const;
   Chain chain_of(const std::vector<std::size_t>& nodes, const IsStored& is_stored,
@@ -56,7 +63,8 @@ class TilePasses {
 
   const Tape& tape_;
   const TileGroup& group_;
-  std::vector<std::vector<std::size_t>> passes_;
+  const bool by_code_;
+  std::vector<Pass> passes_;
   std::vector<std::vector<std::size_t>> readers_;  // of each node, inside, ascending
   std::vector<std::size_t> last_use_;
   std::vector<bool> in_slot_;  // something outside its own pass reads the node, or it is written

@@ -2,10 +2,10 @@
 //
 // A tile of some hundred elements stays in the nearest cache while all steps run over it, so that
 // values inside the program never see the memory. The last axis of the shape are the columns, all
-// axes before it the rows. A tile is passed over by one operation, or by several that only add,
-// multiply and the like (arithmetic_code.hpp). A program may follow a product: then its tiles are
-// parts of the rectangles in which that is computed (followed_products.hpp).
-// Sums have the order that tile_sums.hpp states.
+// axes before it the rows. A tile is passed over by several operations at once (vector_code.hpp),
+// or by one that has no such code. A program may follow a product: then its tiles are parts of the
+// rectangles in which that is computed (followed_products.hpp). Sums have the order that
+// tile_sums.hpp states.
 #pragma once
 
 #include <array>
@@ -14,10 +14,10 @@
 #include <span>
 #include <vector>
 
-#include "autodiff/arithmetic_code.hpp"
 #include "autodiff/row_kernels.hpp"
 #include "autodiff/tape.hpp"
 #include "autodiff/tile_sums.hpp"
+#include "autodiff/vector_code.hpp"
 
 namespace jacquard {
 
@@ -58,7 +58,7 @@ class TileProgram {
   // A step, and where its places begin in Bound::places.
   struct BoundStep {
     RunKernel<T> run;
-    ArithmeticCode<T> code;
+    VectorCode<T> code;
     std::size_t first;
   };
   // Rows of a read that are copied, or spread, before the steps.
@@ -121,7 +121,7 @@ class TileProgram {
   struct Step {
     bool is_sum = false;
     RunKernel<T> run = nullptr;
-    ArithmeticCode<T> code = nullptr;
+    VectorCode<T> code = nullptr;
     std::size_t sum = 0;
     std::size_t count = 0;
     std::array<Slot, kMostPlaces> places{};

@@ -26,7 +26,7 @@ struct TileProgram<T>::Builder {
   TileProgram& p;
   const Tape& tape;
   const TileGroup& group;
-  const TilePasses passes;
+  const TilePasses<T> passes;
   Shape space{};                                   // without axes of size 1
   std::vector<std::vector<std::int64_t>> walks{};  // strides of each reference, then of each sum
   std::vector<bool> along{};
@@ -259,7 +259,7 @@ struct TileProgram<T>::Builder {
     }
     give_back(pass, node.inputs);
     Step step;
-    step.run = runs::of<T>(*node.op->runs, simd())[numbers];
+    step.run = runs::of<T>(*node.op->runs)[numbers];
     step.places[0] = slot_of[n] = result_slot(id);
     std::ranges::copy(slots, step.places.begin() + 1);
     step.count = 4;
@@ -274,11 +274,10 @@ struct TileProgram<T>::Builder {
     return slot;
   }
 
-  void add_arithmetic(std::size_t pass) {
-    const TilePasses::Chain chain =
-        passes.chain(pass, [this](NodeId id) { return one_number(id); });
+  void add_code(std::size_t pass) {
+    const auto chain = passes.chain(pass, [this](NodeId id) { return one_number(id); });
     Step step;
-    step.code = arithmetic_code<T>(chain.code);
+    step.code = vector_code<T>(chain.code);
     if (step.code == nullptr)
       throw Error("plan: the system gives no more memory for machine code; free some");
     for (const NodeId in : chain.loaded) step.places[step.count++] = slot(in);
@@ -303,10 +302,10 @@ struct TileProgram<T>::Builder {
     p.last_read_.assign(p.reads_.size(), 0);
     p.first_write_.assign(p.writes_.size(), 0);
     for (std::size_t pass = 0; pass < passes.all().size(); ++pass) {
-      const std::vector<std::size_t>& nodes = passes.all()[pass];
+      const auto& [nodes, by_code] = passes.all()[pass];
       for (const std::size_t n : nodes) note_time(n);
-      if (nodes.size() > 1)
-        add_arithmetic(pass);
+      if (by_code)
+        add_code(pass);
       else if (passes.is_sum(group.nodes[nodes[0]]))
         add_sum(pass, nodes[0]);
       else
@@ -317,9 +316,7 @@ struct TileProgram<T>::Builder {
 
 template <class T>
 TileProgram<T>::TileProgram(const Tape& tape, const TileGroup& group) {
-  const ArithmeticChain smallest{{false}, {{Arithmetic::kNegate, 0, 0}}, {1}};
-  const bool has_code = arithmetic_code<T>(smallest) != nullptr;
-  Builder builder{*this, tape, group, TilePasses(tape, group, has_code)};
+  Builder builder{*this, tape, group, TilePasses<T>(tape, group, has_vector_code())};
   builder.find_reads();
   builder.choose_axes();
   builder.choose_tiles();

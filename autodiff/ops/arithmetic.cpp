@@ -31,7 +31,6 @@ constinit const Op add_op = elementwise({
                &runs::kRuns<decltype(plus), 2>},
     .derivative = [](const Call& c, Expr g) { return std::vector<Expr>(c.in.size(), g); },
     .commutative = true,
-    .arithmetic = Arithmetic::kAdd,
 });
 
 constinit const Op subtract_op = elementwise({
@@ -42,7 +41,6 @@ constinit const Op subtract_op = elementwise({
         [](const Call&, Expr g) {
           return std::vector<Expr>{g, -g};
         },
-    .arithmetic = Arithmetic::kSubtract,
 });
 
 constinit const Op multiply_op = elementwise({
@@ -54,7 +52,6 @@ constinit const Op multiply_op = elementwise({
           return std::vector<Expr>{g * c.in[1], g * c.in[0]};
         },
     .commutative = true,
-    .arithmetic = Arithmetic::kMultiply,
 });
 
 constinit const Op divide_op = elementwise({
@@ -66,21 +63,18 @@ constinit const Op divide_op = elementwise({
           return std::vector<Expr>{g / c.in[1], -(g * c.out / c.in[1])};
         },
     .domains = kAwayFromZero,
-    .arithmetic = Arithmetic::kDivide,
 });
 
 constinit const Op negate_op = elementwise({
     .name = "negate",
     .kernel = scalar1([](auto x) JACQUARD_INLINE { return -x; }),
     .derivative = [](const Call&, Expr g) { return std::vector<Expr>{-g}; },
-    .arithmetic = Arithmetic::kNegate,
 });
 
 constinit const Op square_op = elementwise({
     .name = "square",
     .kernel = scalar1([](auto x) JACQUARD_INLINE { return x * x; }),
     .derivative = [](const Call& c, Expr g) { return std::vector<Expr>{g * (2.0 * c.in[0])}; },
-    .arithmetic = Arithmetic::kSquare,
 });
 
 // The exponent is an attribute, so that x^3 is defined, and smooth, for negative x as well.

@@ -20,8 +20,10 @@ constexpr Op comparison(std::string_view name, F, bool commutative = false) {
   return elementwise({
       .name = name,
       .arity = 2,
-      .kernel =
-          scalar2([](auto x, auto y) JACQUARD_INLINE { return decltype(x)(F{}(x, y) ? 1 : 0); }),
+      .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE {
+        using T = decltype(x);
+        return choose(F{}(x, y), T(1), T(0));
+      }),
       .derivative = no_gradient,
       .domains = commutative ? std::span<const Domain>(kFew) : std::span<const Domain>(),
       .commutative = commutative,
@@ -43,7 +45,10 @@ constinit const Op or_op = comparison(
 
 constinit const Op not_op = elementwise({
     .name = "not",
-    .kernel = scalar1([](auto x) JACQUARD_INLINE { return decltype(x)(x == 0 ? 1 : 0); }),
+    .kernel = scalar1([](auto x) JACQUARD_INLINE {
+      using T = decltype(x);
+      return choose(x == 0, T(1), T(0));
+    }),
     .derivative = no_gradient,
     .domains = kFew,
 });
@@ -54,7 +59,7 @@ Expr share(Expr a, Expr b, Expr g) { return g * (1.0 - 0.5 * equal(a, b)); }
 constinit const Op maximum_op = elementwise({
     .name = "maximum",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x > y || x != x ? x : y; }),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return choose(x > y || x != x, x, y); }),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr a = c.in[0], b = c.in[1], zero = constant(*g.tape, 0.0);
@@ -68,7 +73,7 @@ constinit const Op maximum_op = elementwise({
 constinit const Op minimum_op = elementwise({
     .name = "minimum",
     .arity = 2,
-    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return x < y || x != x ? x : y; }),
+    .kernel = scalar2([](auto x, auto y) JACQUARD_INLINE { return choose(x < y || x != x, x, y); }),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr a = c.in[0], b = c.in[1], zero = constant(*g.tape, 0.0);
@@ -90,7 +95,7 @@ constinit const Op stop_gradient_op = elementwise({
 constinit const Op where_op = elementwise({
     .name = "where",
     .arity = 3,
-    .kernel = scalar3([](auto c, auto a, auto b) JACQUARD_INLINE { return c != 0 ? a : b; }),
+    .kernel = scalar3([](auto c, auto a, auto b) JACQUARD_INLINE { return choose(c != 0, a, b); }),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr zero = constant(*g.tape, 0.0);

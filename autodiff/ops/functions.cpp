@@ -27,7 +27,8 @@ constinit const Op sign_op = elementwise({
     .name = "sign",
     .kernel = scalar1([](auto x) JACQUARD_INLINE {
       using T = decltype(x);
-      return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;  // zero and NaN stay what they are
+      // Zero and NaN stay what they are.
+      return choose(x > T(0), T(1), choose(x < T(0), T(-1), x));
     }),
     .derivative = no_gradient,
 });
@@ -67,7 +68,6 @@ constinit const Op sqrt_op = elementwise({
     .kernel = scalar1([](auto x) JACQUARD_INLINE { return number::sqrt(x); }),
     .derivative = [](const Call& c, Expr g) { return Adjoints{g / (2.0 * c.out)}; },
     .domains = kPositive,
-    .arithmetic = Arithmetic::kSqrt,
 });
 
 constinit const Op sin_op = elementwise({
@@ -123,7 +123,7 @@ constinit const Op relu_op = elementwise({
     .name = "relu",
     .kernel = scalar1([](auto x) JACQUARD_INLINE {
       using T = decltype(x);
-      return x < T(0) ? T(0) : x;  // NaN passes
+      return choose(x < T(0), T(0), x);  // NaN passes
     }),
     .derivative =
         [](const Call& c, Expr g) {

@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "autodiff/loops.hpp"
-#include "autodiff/runs.hpp"
+#include "autodiff/simd.hpp"
 
 namespace jacquard {
 namespace {

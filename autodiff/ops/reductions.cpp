@@ -11,6 +11,7 @@
 #include "autodiff/ops/families.hpp"
 #include "autodiff/runs.hpp"
 #include "autodiff/tile_sums.hpp"
+#include "autodiff/vector_code.hpp"
 
 namespace jacquard {
 namespace {
@@ -189,17 +190,20 @@ std::int64_t rows_of(const Shape& shape) {
 
 struct Exponential {
   template <class T>
-  JACQUARD_INLINE T operator()(T x) const {
+  T operator()(T x) const {
     return number::exp(x);
   }
 };
 
 template <class T>
 void exponentials(T* x, std::int64_t n) {
-  if constexpr (std::is_same_v<T, Quad>)
-    for (std::int64_t i = 0; i < n; ++i) x[i] = number::exp(x[i]);
-  else
-    runs::of<T>(runs::kRuns<Exponential, 1>, simd())[0](x, x, nullptr, nullptr, n);
+  if constexpr (!std::is_same_v<T, Quad>) {
+    static const VectorCode<T> code =
+        vector_code<T>({{false}, {{&runs::recording<Exponential, 1, T>(), {0}}}, {1}});
+    const std::array<T*, 2> places{x, x};
+    if (code != nullptr && simd() != Simd::kBaseline) return code(places.data(), n);
+  }
+  for (std::int64_t i = 0; i < n; ++i) x[i] = number::exp(x[i]);
 }
 
 template <class T>

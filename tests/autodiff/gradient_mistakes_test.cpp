@@ -84,7 +84,7 @@ constinit const Op right_once = elementwise({
 // Wrong at its kink alone: 2 is no slope between 0 and 1.
 constinit const Op wrong_at_kink = elementwise({
     .name = "wrong_at_kink",
-    .kernel = scalar1([](auto x) { return x > 0 ? x : x * 0; }),
+    .kernel = scalar1([](auto x) { return choose(x > 0, x, x * 0); }),
     .derivative =
         [](const Call& c, Expr g) {
           const Expr zero = constant(*g.tape, 0);

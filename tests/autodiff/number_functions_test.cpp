@@ -1,5 +1,5 @@
-// The functions of float and double against quad: their stated errors, the same bits in every kind
-// of vector, order, and what they make of zeros, infinities and subnormal numbers.
+// The functions of float and double against quad: their stated errors, the same bits in code for
+// vectors, order, and what they make of zeros, infinities and subnormal numbers.
 //
 // Largest errors in units in the last place, of float at every one of them, of double at three
 // million points of each function (`--test-suite=long --source-file=*number_functions*`):
@@ -10,15 +10,18 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "autodiff/error.hpp"
 #include "autodiff/number.hpp"
-#include "autodiff/simd.hpp"
+#include "autodiff/runs.hpp"
+#include "autodiff/vector_code.hpp"
 #include "tests/support/random.hpp"
 #include "tests/support/ulp.hpp"
 
@@ -44,8 +47,7 @@ struct Function {
 template <class F>  // clang 14 does not deduce the argument of an aggregate by itself
 Function(const char*, F, double, double, double, double, std::vector<double>)->Function<F>;
 
-#define JACQUARD_FUNCTION(name) \
-#name, [](auto x) __attribute__((always_inline)) { return number::name(x); }
+#define JACQUARD_FUNCTION(name) #name, [](auto x) { return number::name(x); }
 
 template <class Visit>
 void for_each_function(const Visit& visit) {
@@ -118,45 +120,18 @@ Worst worst_of_samples(const Function<F>& f, int count, std::uint64_t seed) {
   return worst;
 }
 
-// Loops compiled for each kind of vector; this file is compiled with the optimisation of kernels.
+// By the code that plans run for the op of this name; one by one where there is none.
 template <class T, class F>
-[[gnu::always_inline]] inline void map_body(const F& f, std::span<const T> in, T* out) {
-  const auto n = static_cast<std::int64_t>(in.size());
-  const T* from = in.data();
-#ifndef __clang__
-#pragma GCC ivdep
-#endif
-  for (std::int64_t i = 0; i < n; ++i) out[i] = f(from[i]);
-}
-template <class T, class F>
-[[gnu::flatten]] void map_baseline(const F& f, std::span<const T> in, T* out) {
-  map_body(f, in, out);
-}
-template <class T, class F>
-[[gnu::flatten]] JACQUARD_TARGET_AVX2 void map_avx2(const F& f, std::span<const T> in, T* out) {
-  map_body(f, in, out);
-}
-template <class T, class F>
-[[gnu::flatten]] JACQUARD_TARGET_AVX512 void map_avx512(const F& f, std::span<const T> in, T* out) {
-  map_body(f, in, out);
-}
-template <class T, class F>
-void map(Simd kind, const F& f, std::span<const T> in, T* out) {
-  switch (kind) {
-    case Simd::kAvx512:
-      return map_avx512(f, in, out);
-    case Simd::kAvx2:
-      return map_avx2(f, in, out);
-    case Simd::kBaseline:
-      return map_baseline(f, in, out);
-  }
-}
-
-std::vector<Simd> kinds() {
-  std::vector<Simd> result{Simd::kBaseline};
-  if (simd() != Simd::kBaseline) result.push_back(Simd::kAvx2);
-  if (simd() == Simd::kAvx512) result.push_back(Simd::kAvx512);
-  return result;
+void map(const Function<F>& f, std::vector<T>& in, std::vector<T>& out) {
+  const auto ops = all_ops();
+  const auto op = std::ranges::find(ops, std::string_view(f.name), &Op::name);
+  if (op == ops.end()) throw InternalError(cat("no op is called ", f.name));
+  const auto code = vector_code<T>({{false}, {{&runs::recording_of<T>(*(*op)->runs), {0}}}, {1}});
+  const std::array<T*, 2> places{in.data(), out.data()};
+  if (code != nullptr)
+    code(places.data(), std::ssize(in));
+  else
+    std::ranges::transform(in, out.begin(), f.function);
 }
 
 // Which of several NaNs an addition passes on is the compiler's choice of operands.
@@ -168,18 +143,12 @@ bool same_bits(T a, T b) {
 template <class T, class F>
 void check_vectors(const Function<F>& f) {
   std::vector<T> in = samples<T>(f, 20000, 5);
-  in.resize(in.size() / 64 * 64 + 63);  // so that every kind of vector leaves a rest
+  in.resize(in.size() / 64 * 64 + 63);  // so that there is a rest
   std::vector<T> out(in.size());
-  for (const Simd kind : kinds()) {
-    map<T>(kind, f.function, in, out.data());
-    std::size_t differences = 0;
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      volatile T x = in[i];  // one at a time, in scalar registers
-      differences += !same_bits(f.function(static_cast<T>(x)), out[i]);
-    }
-    CAPTURE(static_cast<int>(kind));
-    CHECK_EQ(differences, 0);
-  }
+  map(f, in, out);
+  std::size_t differences = 0;
+  for (std::size_t i = 0; i < in.size(); ++i) differences += !same_bits(f.function(in[i]), out[i]);
+  CHECK_EQ(differences, 0);
 }
 
 // The number of places among `count` neighbours from `x` on where the function falls.
@@ -227,8 +196,8 @@ std::pair<Worst, std::int64_t> every_float(const Function<F>& f) {
           of_bits<float>(static_cast<std::uint64_t>(std::abs(place))), place < 0 ? -1.0f : 1.0f);
       wide[static_cast<std::size_t>(i)] = static_cast<double>(x[static_cast<std::size_t>(i)]);
     }
-    map<float>(kinds().back(), f.function, x, got.data());
-    map<double>(kinds().back(), f.function, wide, exact.data());
+    map(f, x, got);
+    map(f, wide, exact);
     for (std::size_t i = 0; i < x.size(); ++i) {
       falls += got[i] < last;
       last = got[i];
@@ -256,7 +225,7 @@ TEST_CASE("functions of float and double are within their stated errors of quad"
   });
 }
 
-TEST_CASE("functions have the same bits in scalar form and in every kind of vector") {
+TEST_CASE("functions have the same bits one by one and in code for vectors") {
   for_each_function([](const auto& f) {
     CAPTURE(f.name);
     check_vectors<float>(f);

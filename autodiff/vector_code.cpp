@@ -1,0 +1,336 @@
+#include "autodiff/vector_code.hpp"
+
+#include <xbyak/xbyak.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "autodiff/error.hpp"
+#include "autodiff/simd.hpp"
+
+namespace jacquard {
+namespace {
+
+constexpr std::uint32_t kVectorBytes = 32;
+
+// 32 bytes of ones, then 32 of zeros: from 32 - n bytes on it is the mask of the first n bytes.
+constexpr std::array<std::uint8_t, 64> kMaskBytes = [] {
+  std::array<std::uint8_t, 64> bytes{};
+  for (std::size_t i = 0; i < 32; ++i) bytes[i] = 0xff;
+  return bytes;
+}();
+
+template <class T>
+class Assembler : public Xbyak::CodeGenerator {
+ public:
+  Assembler(const VectorChain& chain, const VectorSchedule& schedule)
+      : Xbyak::CodeGenerator(Xbyak::DEFAULT_MAX_CODE_SIZE, Xbyak::AutoGrow),
+        chain_(chain),
+        schedule_(schedule),
+        places_(chain.loads.size() + chain.stored.size()) {
+    // Sanitizers look for a signature in front of a function.
+    for (std::size_t i = 0; i < kFront / 8; ++i) dq(0);
+    write();
+    write_constants();
+    readyRE();
+  }
+
+  VectorCode<T> code() const {
+    return reinterpret_cast<VectorCode<T>>(const_cast<std::uint8_t*>(getCode()) + kFront);
+  }
+
+ private:
+  using Event = VectorSchedule::Event;
+  using Place = VectorSchedule::Place;
+
+  static constexpr std::size_t kFront = 16;
+  static constexpr bool kFloat = sizeof(T) == 4;
+
+  // System V: the list of places comes in rdi, the count in rsi. The first places have registers,
+  // the others are looked up when they are needed.
+  static constexpr std::size_t kPointers = 10, kOwn = 5;
+  const std::array<Xbyak::Reg64, kPointers + 1> pointers_{rax, rcx, r8,  r9,  r10, rbx,
+                                                          rbp, r12, r13, r14, r15};
+  const Xbyak::Reg64 &list_ = rdi, &offset_ = rdx, &end_ = rsi, &rest_ = r11, &other_ = r15;
+  const Xbyak::Ymm scratch_{kVectorRegisters};
+
+  void write() {
+    const std::size_t used = std::min(places_, pointers_.size());
+    for (std::size_t p = kOwn; p < used; ++p) push(pointers_[p]);  // the caller wants them back
+    for (std::size_t p = 0; p < std::min(places_, kPointers); ++p)
+      mov(pointers_[p], ptr[list_ + 8 * p]);
+    for (const Event& event : schedule_.before) write_event(event, false);
+    shl(end_, kFloat ? 2 : 3);
+    mov(rest_, end_);
+    and_(end_, ~(kVectorBytes - 1));
+    sub(rest_, end_);
+    xor_(offset_, offset_);
+    Xbyak::Label loop, tail, done;
+    test(end_, end_);
+    jz(tail, T_NEAR);
+    align(16);
+    L(loop);
+    for (const Event& event : schedule_.each) write_event(event, false);
+    add(offset_, kVectorBytes);
+    cmp(offset_, end_);
+    jb(loop, T_NEAR);
+    L(tail);
+    test(rest_, rest_);
+    jz(done, T_NEAR);
+    mov(end_, reinterpret_cast<std::uint64_t>(kMaskBytes.data() + kVectorBytes));
+    sub(end_, rest_);
+    for (const Event& event : schedule_.each) write_event(event, true);
+    L(done);
+    vzeroupper();
+    for (std::size_t p = used; p-- > kOwn;) pop(pointers_[p]);
+    ret();
+  }
+
+  // As vectors, for every operand of an instruction but the first may be in memory.
+  void write_constants() {
+    align(kVectorBytes);
+    L(constants_);
+    for (const Recording::Constant& constant : schedule_.constants)
+      for (std::uint32_t i = 0; i < kVectorBytes / 8; ++i)
+        dq(constant.wide ? constant.bits : constant.bits << 32 | constant.bits);
+  }
+
+  const Xbyak::Reg64& pointer(std::size_t place) {
+    if (place < kPointers) return pointers_[place];
+    mov(other_, ptr[list_ + 8 * place]);
+    return other_;
+  }
+
+  // `masked`: the last elements, fewer than a vector has. end_ is the address of their mask then.
+  void write_event(const Event& event, bool masked) {
+    switch (event.kind) {
+      case Event::Kind::kLoad:
+        return load(event, masked);
+      case Event::Kind::kStore: {
+        const auto to = ptr[pointer(chain_.loads.size() + event.number) + offset_];
+        const Xbyak::Ymm from(event.operands[0].low);
+        if (!masked) return vmovups(to, from);
+        vmovdqu(scratch_, ptr[end_]);
+        return vmaskmovps(to, scratch_, from);
+      }
+      case Event::Kind::kCompute:
+        return compute(event);
+    }
+  }
+
+  void load(const Event& event, bool masked) {
+    const Xbyak::Ymm to(event.result.low);
+    const Xbyak::Reg64& from = pointer(event.number);
+    if (chain_.loads[event.number])
+      return kFloat ? vbroadcastss(to, ptr[from]) : vbroadcastsd(to, ptr[from]);
+    if (!masked) return vmovups(to, ptr[from + offset_]);
+    vmovdqu(scratch_, ptr[end_]);
+    vmaskmovps(to, scratch_, ptr[from + offset_]);
+  }
+
+  void compute(const Event& event) {
+    const Place &to = event.result, &from = event.operands[0];
+    switch (event.operation) {
+      case Lane::kWiden:  // the upper half first: the lower one may lie where the float does
+        vextractf128(Xbyak::Xmm(to.high), Xbyak::Ymm(from.low), 1);
+        vcvtps2pd(Xbyak::Ymm(to.high), Xbyak::Xmm(to.high));
+        return vcvtps2pd(Xbyak::Ymm(to.low), Xbyak::Xmm(from.low));
+      case Lane::kNarrow:
+        vcvtpd2ps(Xbyak::Xmm(scratch_.getIdx()), Xbyak::Ymm(from.high));
+        vcvtpd2ps(Xbyak::Xmm(to.low), Xbyak::Ymm(from.low));
+        return vinsertf128(Xbyak::Ymm(to.low), Xbyak::Ymm(to.low), Xbyak::Xmm(scratch_.getIdx()),
+                           1);
+      default:
+        compute_half(event, &Place::low);
+        if (to.high >= 0) compute_half(event, &Place::high);
+    }
+  }
+
+  Xbyak::Address constant(const Place& place) {
+    return ptr[rip + constants_ + static_cast<int>(kVectorBytes) * place.constant];
+  }
+
+  // An operand that has to be in a register.
+  Xbyak::Ymm in_register(const Place& place, int Place::*half) {
+    if (place.constant < 0) return Xbyak::Ymm(place.*half);
+    vmovaps(scratch_, constant(place));
+    return scratch_;
+  }
+
+  // Calls each(operand) with a register or an address.
+  template <class Each>
+  void with(const Place& place, int Place::*half, const Each& each) {
+    if (place.constant < 0)
+      each(Xbyak::Ymm(place.*half));
+    else
+      each(constant(place));
+  }
+
+  void compute_half(const Event& event, int Place::*half) {
+    const Xbyak::Ymm to(event.result.*half);
+    const bool wide = event.wide;
+    const auto& [a, b, c] = event.operands;
+    if (event.operation == Lane::kFused) return fuse(to, wide, event.operands, half);
+    const Xbyak::Ymm first = in_register(event.operation == Lane::kChoose ? c : a, half);
+    switch (event.operation) {
+      case Lane::kSquareRoot:
+        return wide ? vsqrtpd(to, first) : vsqrtps(to, first);
+      case Lane::kShiftLeft:
+        return wide ? vpsllq(to, first, event.shift) : vpslld(to, first, event.shift);
+      case Lane::kShiftRight:
+        return wide ? vpsrlq(to, first, event.shift) : vpsrld(to, first, event.shift);
+      case Lane::kChoose:
+        return with(b, half, [&, which = Xbyak::Ymm(a.*half)](const auto& yes) {
+          wide ? vblendvpd(to, first, yes, which) : vblendvps(to, first, yes, which);
+        });
+      default:
+        return with(b, half,
+                    [&](const auto& second) { operate(event.operation, wide, to, first, second); });
+    }
+  }
+
+  void operate(Lane operation, bool wide, const Xbyak::Ymm& to, const Xbyak::Ymm& a,
+               const Xbyak::Operand& b) {
+    // Of the comparisons, none signals; only "not equal" holds for NaN.
+    constexpr std::uint8_t kLess = 0x11, kLessOrEqual = 0x12, kEqual = 0x00, kNotEqual = 0x04;
+    const auto compare = [&](std::uint8_t how) {
+      wide ? vcmppd(to, a, b, how) : vcmpps(to, a, b, how);
+    };
+    switch (operation) {
+      case Lane::kAdd:
+        return wide ? vaddpd(to, a, b) : vaddps(to, a, b);
+      case Lane::kSubtract:
+        return wide ? vsubpd(to, a, b) : vsubps(to, a, b);
+      case Lane::kMultiply:
+        return wide ? vmulpd(to, a, b) : vmulps(to, a, b);
+      case Lane::kDivide:
+        return wide ? vdivpd(to, a, b) : vdivps(to, a, b);
+      case Lane::kAtLeast:
+        return wide ? vmaxpd(to, a, b) : vmaxps(to, a, b);
+      case Lane::kAtMost:
+        return wide ? vminpd(to, a, b) : vminps(to, a, b);
+      case Lane::kLess:
+        return compare(kLess);
+      case Lane::kLessOrEqual:
+        return compare(kLessOrEqual);
+      case Lane::kEqual:
+        return compare(kEqual);
+      case Lane::kNotEqual:
+        return compare(kNotEqual);
+      case Lane::kAnd:
+        return vandps(to, a, b);
+      case Lane::kOr:
+        return vorps(to, a, b);
+      case Lane::kXor:
+        return vxorps(to, a, b);
+      case Lane::kAddWords:
+        return wide ? vpaddq(to, a, b) : vpaddd(to, a, b);
+      case Lane::kSubtractWords:
+        return wide ? vpsubq(to, a, b) : vpsubd(to, a, b);
+      default:
+        throw InternalError("vector code: an unknown instruction");
+    }
+  }
+
+  // to = a b + c. Such an instruction writes over one of its operands, and one of the others may be
+  // in memory.
+  void fuse(const Xbyak::Ymm& to, bool wide, const std::array<Place, 3>& operands,
+            int Place::*half) {
+    Place a = operands[0], b = operands[1], c = operands[2];
+    if (a.constant >= 0) std::swap(a, b);
+    if (a.constant >= 0) throw InternalError("vector code: a product of constants");
+    const auto is_there = [&](const Place& p) { return p.constant < 0 && p.*half == to.getIdx(); };
+    const auto move = [&](const Place& p) {
+      with(p, half, [&](const auto& from) { vmovaps(to, from); });
+    };
+    if (!is_there(a) && !is_there(b) && !is_there(c)) {
+      Place& moved = c.constant >= 0 ? c : b.constant >= 0 ? b : a;
+      move(moved);
+      moved.constant = -1;
+      moved.*half = to.getIdx();
+    }
+    const Xbyak::Ymm first(a.*half);
+    if (is_there(c))
+      return with(b, half, [&](const auto& second) {
+        wide ? vfmadd231pd(to, first, second) : vfmadd231ps(to, first, second);
+      });
+    if (!is_there(a)) std::swap(a, b);  // which is there then
+    if (b.constant >= 0) {
+      const Xbyak::Ymm added = in_register(c, half);
+      const auto second = constant(b);
+      return wide ? vfmadd132pd(to, added, second) : vfmadd132ps(to, added, second);
+    }
+    const Xbyak::Ymm second(b.*half);
+    with(c, half, [&](const auto& added) {
+      wide ? vfmadd213pd(to, second, added) : vfmadd213ps(to, second, added);
+    });
+  }
+
+  const VectorChain& chain_;
+  const VectorSchedule& schedule_;
+  std::size_t places_;
+  Xbyak::Label constants_;
+};
+
+// All code that was made, for plans of any thread.
+template <class T>
+class CodeStore {
+ public:
+  VectorCode<T> code(const VectorChain& chain) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(entries_, chain, &Entry::chain);
+    if (found != entries_.end()) return found->code;
+    const auto schedule = vector_schedule(chain, sizeof(T) == 8);
+    if (!schedule) throw InternalError("vector code: too many values for the registers");
+    try {
+      auto assembler = std::make_unique<Assembler<T>>(chain, *schedule);
+      entries_.push_back({chain, assembler->code(), std::move(assembler)});
+      return entries_.back().code;
+    } catch (const Xbyak::Error& error) {
+      const int what = error;
+      if (what == Xbyak::ERR_CANT_ALLOC || what == Xbyak::ERR_CANT_PROTECT) return nullptr;
+      throw InternalError(cat("vector code: ", error.what()));
+    }
+  }
+
+ private:
+  struct Entry {
+    VectorChain chain;
+    VectorCode<T> code;
+    std::unique_ptr<Assembler<T>> assembler;
+  };
+  std::mutex mutex_;
+  std::deque<Entry> entries_;  // few, and they stay where they are
+};
+
+}  // namespace
+
+template <class T>
+bool fits_registers(const VectorChain& chain) {
+  return vector_schedule(chain, sizeof(T) == 8).has_value();
+}
+
+template <class T>
+VectorCode<T> vector_code(const VectorChain& chain) {
+  if (simd() == Simd::kBaseline) return nullptr;
+  if (chain.loads.size() + chain.stored.size() > kMostPlaces)
+    throw InternalError("vector code: too many places");
+  static CodeStore<T> store;
+  return store.code(chain);
+}
+
+bool has_vector_code() {
+  static const Recording copy{.inputs = 1};
+  return vector_code<float>({{false}, {{&copy, {0}}}, {1}}) != nullptr;
+}
+
+template bool fits_registers<float>(const VectorChain&);
+template bool fits_registers<double>(const VectorChain&);
+template VectorCode<float> vector_code<float>(const VectorChain&);
+template VectorCode<double> vector_code<double>(const VectorChain&);
+
+}  // namespace jacquard
