@@ -4,10 +4,10 @@
 // A kernel's body is an always_inline function; one wrapper per kind carries a target attribute
 // (JACQUARD_TARGET_...) and calls it. Bodies keep to operations that round the same way in every
 // form, and are never contracted (-ffp-contract=off): then all kinds give the same bits.
-// Elementwise ops are the exception: their vector form is code made at run time (vector_code.hpp)
-// of instructions that every processor with AVX2 has. What is written as fused (__builtin_fma) is a
-// call in the baseline: functions of float take a hundred times longer there, and a thousand times
-// on processors without such an instruction (those before 2013).
+// Elementwise ops are the exception: their vector forms are code made at run time (vector_code.hpp).
+// What is written as fused (__builtin_fma) is a call in the baseline: functions of float take a
+// hundred times longer there, and a thousand times on processors without such an instruction (those
+// before 2013).
 #pragma once
 
 #define JACQUARD_TARGET_AVX2 [[gnu::target("avx2,fma")]]

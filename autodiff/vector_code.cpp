@@ -15,8 +15,6 @@
 namespace jacquard {
 namespace {
 
-constexpr std::uint32_t kVectorBytes = 32;
-
 // 32 bytes of ones, then 32 of zeros: from 32 - n bytes on it is the mask of the first n bytes.
 constexpr std::array<std::uint8_t, 64> kMaskBytes = [] {
   std::array<std::uint8_t, 64> bytes{};
@@ -24,13 +22,16 @@ constexpr std::array<std::uint8_t, 64> kMaskBytes = [] {
   return bytes;
 }();
 
+// The same instructions for vectors of 32 bytes, and of 64 where there is AVX-512. Only masks
+// differ: AVX-512 has registers for them, from which and to which comparisons and choices go.
 template <class T>
 class Assembler : public Xbyak::CodeGenerator {
  public:
-  Assembler(const VectorChain& chain, const VectorSchedule& schedule)
+  Assembler(const VectorChain& chain, const VectorSchedule& schedule, Simd kind)
       : Xbyak::CodeGenerator(Xbyak::DEFAULT_MAX_CODE_SIZE, Xbyak::AutoGrow),
         chain_(chain),
         schedule_(schedule),
+        long_(kind == Simd::kAvx512),
         places_(chain.loads.size() + chain.stored.size()) {
     // Sanitizers look for a signature in front of a function.
     for (std::size_t i = 0; i < kFront / 8; ++i) dq(0);
@@ -46,9 +47,11 @@ class Assembler : public Xbyak::CodeGenerator {
  private:
   using Event = VectorSchedule::Event;
   using Place = VectorSchedule::Place;
+  using Vector = Xbyak::Ymm;  // or, behind this type, Zmm
 
   static constexpr std::size_t kFront = 16;
   static constexpr bool kFloat = sizeof(T) == 4;
+  static constexpr int kScratch = kVectorRegisters;
 
   // System V: the list of places comes in rdi, the count in rsi. The first places have registers,
   // the others are looked up when they are needed.
@@ -56,7 +59,13 @@ class Assembler : public Xbyak::CodeGenerator {
   const std::array<Xbyak::Reg64, kPointers + 1> pointers_{rax, rcx, r8,  r9,  r10, rbx,
                                                           rbp, r12, r13, r14, r15};
   const Xbyak::Reg64 &list_ = rdi, &offset_ = rdx, &end_ = rsi, &rest_ = r11, &other_ = r15;
-  const Xbyak::Ymm scratch_{kVectorRegisters};
+  const Xbyak::Opmask &truth_ = k1, &last_ = k2;
+
+  std::uint32_t vector_bytes() const { return long_ ? 64 : 32; }
+  Vector vector(int number) const { return long_ ? Vector(Xbyak::Zmm(number)) : Vector(number); }
+  Xbyak::Xmm half_vector(int number) const {
+    return long_ ? Xbyak::Xmm(Xbyak::Ymm(number)) : Xbyak::Xmm(number);
+  }
 
   void write() {
     const std::size_t used = std::min(places_, pointers_.size());
@@ -66,7 +75,7 @@ class Assembler : public Xbyak::CodeGenerator {
     for (const Event& event : schedule_.before) write_event(event, false);
     shl(end_, kFloat ? 2 : 3);
     mov(rest_, end_);
-    and_(end_, ~(kVectorBytes - 1));
+    and_(end_, ~(vector_bytes() - 1));
     sub(rest_, end_);
     xor_(offset_, offset_);
     Xbyak::Label loop, tail, done;
@@ -75,14 +84,13 @@ class Assembler : public Xbyak::CodeGenerator {
     align(16);
     L(loop);
     for (const Event& event : schedule_.each) write_event(event, false);
-    add(offset_, kVectorBytes);
+    add(offset_, vector_bytes());
     cmp(offset_, end_);
     jb(loop, T_NEAR);
     L(tail);
     test(rest_, rest_);
     jz(done, T_NEAR);
-    mov(end_, reinterpret_cast<std::uint64_t>(kMaskBytes.data() + kVectorBytes));
-    sub(end_, rest_);
+    make_mask();
     for (const Event& event : schedule_.each) write_event(event, true);
     L(done);
     vzeroupper();
@@ -92,10 +100,10 @@ class Assembler : public Xbyak::CodeGenerator {
 
   // As vectors, for every operand of an instruction but the first may be in memory.
   void write_constants() {
-    align(kVectorBytes);
+    align(vector_bytes());
     L(constants_);
     for (const Recording::Constant& constant : schedule_.constants)
-      for (std::uint32_t i = 0; i < kVectorBytes / 8; ++i)
+      for (std::uint32_t i = 0; i < vector_bytes() / 8; ++i)
         dq(constant.wide ? constant.bits : constant.bits << 32 | constant.bits);
   }
 
@@ -105,77 +113,110 @@ class Assembler : public Xbyak::CodeGenerator {
     return other_;
   }
 
-  // `masked`: the last elements, fewer than a vector has. end_ is the address of their mask then.
+  // ---- memory; `masked`: the last elements, fewer than a vector has
+  // The mask of the last elements is in last_, or else at the address end_.
+  void make_mask() {
+    if (long_) {
+      shr(rest_, kFloat ? 2 : 3);
+      mov(end_, ~std::uint64_t{0});
+      bzhi(end_, end_, rest_);
+      kmovw(last_, end_.cvt32());
+    } else {
+      mov(end_, reinterpret_cast<std::uint64_t>(kMaskBytes.data() + kMaskBytes.size() / 2));
+      sub(end_, rest_);
+    }
+  }
+
   void write_event(const Event& event, bool masked) {
     switch (event.kind) {
       case Event::Kind::kLoad:
         return load(event, masked);
-      case Event::Kind::kStore: {
-        const auto to = ptr[pointer(chain_.loads.size() + event.number) + offset_];
-        const Xbyak::Ymm from(event.operands[0].low);
-        if (!masked) return vmovups(to, from);
-        vmovdqu(scratch_, ptr[end_]);
-        return vmaskmovps(to, scratch_, from);
-      }
+      case Event::Kind::kConstant:
+        return vmovaps(vector(event.result.low),
+                       constant({.constant = static_cast<int>(event.number)}));
+      case Event::Kind::kStore:
+        return store(event, masked);
       case Event::Kind::kCompute:
         return compute(event);
     }
   }
 
   void load(const Event& event, bool masked) {
-    const Xbyak::Ymm to(event.result.low);
-    const Xbyak::Reg64& from = pointer(event.number);
+    const Vector to = vector(event.result.low);
+    const Xbyak::Reg64& pointer = this->pointer(event.number);
+    const Xbyak::Address from = ptr[pointer + offset_];
     if (chain_.loads[event.number])
-      return kFloat ? vbroadcastss(to, ptr[from]) : vbroadcastsd(to, ptr[from]);
-    if (!masked) return vmovups(to, ptr[from + offset_]);
-    vmovdqu(scratch_, ptr[end_]);
-    vmaskmovps(to, scratch_, ptr[from + offset_]);
+      return kFloat ? vbroadcastss(to, ptr[pointer]) : vbroadcastsd(to, ptr[pointer]);
+    if (!masked) return vmovups(to, from);
+    if (long_) return kFloat ? vmovups(to | last_ | T_z, from) : vmovupd(to | last_ | T_z, from);
+    const Vector mask = vector(kScratch);
+    vmovups(mask, ptr[end_]);
+    vmaskmovps(to, mask, from);
   }
 
+  void store(const Event& event, bool masked) {
+    const Vector from = vector(event.operands[0].low);
+    const Xbyak::Address to = ptr[pointer(chain_.loads.size() + event.number) + offset_];
+    if (!masked) return vmovups(to, from);
+    if (long_) return kFloat ? vmovups(to | last_, from) : vmovupd(to | last_, from);
+    const Vector mask = vector(kScratch);
+    vmovups(mask, ptr[end_]);
+    vmaskmovps(to, mask, from);
+  }
+
+  // ---- instructions
   void compute(const Event& event) {
-    const Place &to = event.result, &from = event.operands[0];
-    switch (event.operation) {
-      case Lane::kWiden:  // the upper half first: the lower one may lie where the float does
-        vextractf128(Xbyak::Xmm(to.high), Xbyak::Ymm(from.low), 1);
-        vcvtps2pd(Xbyak::Ymm(to.high), Xbyak::Xmm(to.high));
-        return vcvtps2pd(Xbyak::Ymm(to.low), Xbyak::Xmm(from.low));
-      case Lane::kNarrow:
-        vcvtpd2ps(Xbyak::Xmm(scratch_.getIdx()), Xbyak::Ymm(from.high));
-        vcvtpd2ps(Xbyak::Xmm(to.low), Xbyak::Ymm(from.low));
-        return vinsertf128(Xbyak::Ymm(to.low), Xbyak::Ymm(to.low), Xbyak::Xmm(scratch_.getIdx()),
-                           1);
-      default:
-        compute_half(event, &Place::low);
-        if (to.high >= 0) compute_half(event, &Place::high);
-    }
+    if (event.operation == Lane::kWiden) return widen(event.result, event.operands[0].low);
+    if (event.operation == Lane::kNarrow) return narrow(event.result.low, event.operands[0]);
+    compute_half(event, &Place::low);
+    if (event.result.high >= 0) compute_half(event, &Place::high);
+  }
+
+  // The upper half first: the lower one may lie where the float does.
+  void widen(const Place& to, int from) {
+    if (long_)
+      vextractf64x4(Xbyak::Ymm(to.high), Xbyak::Zmm(from), 1);
+    else
+      vextractf128(Xbyak::Xmm(to.high), Xbyak::Ymm(from), 1);
+    vcvtps2pd(vector(to.high), half_vector(to.high));
+    vcvtps2pd(vector(to.low), half_vector(from));
+  }
+
+  void narrow(int to, const Place& from) {
+    vcvtpd2ps(half_vector(kScratch), vector(from.high));
+    vcvtpd2ps(half_vector(to), vector(from.low));
+    if (long_)
+      vinsertf64x4(Xbyak::Zmm(to), Xbyak::Zmm(to), Xbyak::Ymm(kScratch), 1);
+    else
+      vinsertf128(Xbyak::Ymm(to), Xbyak::Ymm(to), Xbyak::Xmm(kScratch), 1);
   }
 
   Xbyak::Address constant(const Place& place) {
-    return ptr[rip + constants_ + static_cast<int>(kVectorBytes) * place.constant];
+    return ptr[rip + constants_ + static_cast<int>(vector_bytes()) * place.constant];
   }
 
   // An operand that has to be in a register.
-  Xbyak::Ymm in_register(const Place& place, int Place::*half) {
-    if (place.constant < 0) return Xbyak::Ymm(place.*half);
-    vmovaps(scratch_, constant(place));
-    return scratch_;
+  Vector in_register(const Place& place, int Place::*half) {
+    if (place.constant < 0) return vector(place.*half);
+    vmovaps(vector(kScratch), constant(place));
+    return vector(kScratch);
   }
 
   // Calls each(operand) with a register or an address.
   template <class Each>
   void with(const Place& place, int Place::*half, const Each& each) {
     if (place.constant < 0)
-      each(Xbyak::Ymm(place.*half));
+      each(vector(place.*half));
     else
       each(constant(place));
   }
 
   void compute_half(const Event& event, int Place::*half) {
-    const Xbyak::Ymm to(event.result.*half);
+    const Vector to = vector(event.result.*half);
     const bool wide = event.wide;
     const auto& [a, b, c] = event.operands;
     if (event.operation == Lane::kFused) return fuse(to, wide, event.operands, half);
-    const Xbyak::Ymm first = in_register(event.operation == Lane::kChoose ? c : a, half);
+    const Vector first = in_register(event.operation == Lane::kChoose ? c : a, half);
     switch (event.operation) {
       case Lane::kSquareRoot:
         return wide ? vsqrtpd(to, first) : vsqrtps(to, first);
@@ -184,8 +225,8 @@ class Assembler : public Xbyak::CodeGenerator {
       case Lane::kShiftRight:
         return wide ? vpsrlq(to, first, event.shift) : vpsrld(to, first, event.shift);
       case Lane::kChoose:
-        return with(b, half, [&, which = Xbyak::Ymm(a.*half)](const auto& yes) {
-          wide ? vblendvpd(to, first, yes, which) : vblendvps(to, first, yes, which);
+        return with(b, half, [&, which = vector(a.*half)](const auto& yes) {
+          choose(wide, to, which, yes, first);
         });
       default:
         return with(b, half,
@@ -193,13 +234,24 @@ class Assembler : public Xbyak::CodeGenerator {
     }
   }
 
-  void operate(Lane operation, bool wide, const Xbyak::Ymm& to, const Xbyak::Ymm& a,
+  void choose(bool wide, const Vector& to, const Vector& which, const Xbyak::Operand& yes,
+              const Vector& no) {
+    if (!long_) return wide ? vblendvpd(to, no, yes, which) : vblendvps(to, no, yes, which);
+    wide ? vpmovq2m(truth_, which) : vpmovd2m(truth_, which);
+    wide ? vblendmpd(to | truth_, no, yes) : vblendmps(to | truth_, no, yes);
+  }
+
+  void compare(std::uint8_t how, bool wide, const Vector& to, const Vector& a,
+               const Xbyak::Operand& b) {
+    if (!long_) return wide ? vcmppd(to, a, b, how) : vcmpps(to, a, b, how);
+    wide ? vcmppd(truth_, a, b, how) : vcmpps(truth_, a, b, how);
+    wide ? vpmovm2q(to, truth_) : vpmovm2d(to, truth_);
+  }
+
+  void operate(Lane operation, bool wide, const Vector& to, const Vector& a,
                const Xbyak::Operand& b) {
     // Of the comparisons, none signals; only "not equal" holds for NaN.
     constexpr std::uint8_t kLess = 0x11, kLessOrEqual = 0x12, kEqual = 0x00, kNotEqual = 0x04;
-    const auto compare = [&](std::uint8_t how) {
-      wide ? vcmppd(to, a, b, how) : vcmpps(to, a, b, how);
-    };
     switch (operation) {
       case Lane::kAdd:
         return wide ? vaddpd(to, a, b) : vaddps(to, a, b);
@@ -214,13 +266,13 @@ class Assembler : public Xbyak::CodeGenerator {
       case Lane::kAtMost:
         return wide ? vminpd(to, a, b) : vminps(to, a, b);
       case Lane::kLess:
-        return compare(kLess);
+        return compare(kLess, wide, to, a, b);
       case Lane::kLessOrEqual:
-        return compare(kLessOrEqual);
+        return compare(kLessOrEqual, wide, to, a, b);
       case Lane::kEqual:
-        return compare(kEqual);
+        return compare(kEqual, wide, to, a, b);
       case Lane::kNotEqual:
-        return compare(kNotEqual);
+        return compare(kNotEqual, wide, to, a, b);
       case Lane::kAnd:
         return vandps(to, a, b);
       case Lane::kOr:
@@ -238,8 +290,7 @@ class Assembler : public Xbyak::CodeGenerator {
 
   // to = a b + c. Such an instruction writes over one of its operands, and one of the others may be
   // in memory.
-  void fuse(const Xbyak::Ymm& to, bool wide, const std::array<Place, 3>& operands,
-            int Place::*half) {
+  void fuse(const Vector& to, bool wide, const std::array<Place, 3>& operands, int Place::*half) {
     Place a = operands[0], b = operands[1], c = operands[2];
     if (a.constant >= 0) std::swap(a, b);
     if (a.constant >= 0) throw InternalError("vector code: a product of constants");
@@ -253,18 +304,18 @@ class Assembler : public Xbyak::CodeGenerator {
       moved.constant = -1;
       moved.*half = to.getIdx();
     }
-    const Xbyak::Ymm first(a.*half);
+    const Vector first = vector(a.*half);
     if (is_there(c))
       return with(b, half, [&](const auto& second) {
         wide ? vfmadd231pd(to, first, second) : vfmadd231ps(to, first, second);
       });
     if (!is_there(a)) std::swap(a, b);  // which is there then
     if (b.constant >= 0) {
-      const Xbyak::Ymm added = in_register(c, half);
+      const Vector added = in_register(c, half);
       const auto second = constant(b);
       return wide ? vfmadd132pd(to, added, second) : vfmadd132ps(to, added, second);
     }
-    const Xbyak::Ymm second(b.*half);
+    const Vector second = vector(b.*half);
     with(c, half, [&](const auto& added) {
       wide ? vfmadd213pd(to, second, added) : vfmadd213ps(to, second, added);
     });
@@ -272,7 +323,8 @@ class Assembler : public Xbyak::CodeGenerator {
 
   const VectorChain& chain_;
   const VectorSchedule& schedule_;
-  std::size_t places_;
+  const bool long_;
+  const std::size_t places_;
   Xbyak::Label constants_;
 };
 
@@ -280,15 +332,16 @@ class Assembler : public Xbyak::CodeGenerator {
 template <class T>
 class CodeStore {
  public:
-  VectorCode<T> code(const VectorChain& chain) {
+  VectorCode<T> code(const VectorChain& chain, Simd kind) {
     const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find(entries_, chain, &Entry::chain);
+    const auto found = std::ranges::find_if(
+        entries_, [&](const Entry& e) { return e.kind == kind && e.chain == chain; });
     if (found != entries_.end()) return found->code;
-    const auto schedule = vector_schedule(chain, sizeof(T) == 8);
+    const auto schedule = vector_schedule(chain, sizeof(T) == 8, kind == Simd::kAvx512 ? 32 : 16);
     if (!schedule) throw InternalError("vector code: too many values for the registers");
     try {
-      auto assembler = std::make_unique<Assembler<T>>(chain, *schedule);
-      entries_.push_back({chain, assembler->code(), std::move(assembler)});
+      auto assembler = std::make_unique<Assembler<T>>(chain, *schedule, kind);
+      entries_.push_back({chain, kind, assembler->code(), std::move(assembler)});
       return entries_.back().code;
     } catch (const Xbyak::Error& error) {
       const int what = error;
@@ -300,6 +353,7 @@ class CodeStore {
  private:
   struct Entry {
     VectorChain chain;
+    Simd kind;
     VectorCode<T> code;
     std::unique_ptr<Assembler<T>> assembler;
   };
@@ -320,7 +374,7 @@ VectorCode<T> vector_code(const VectorChain& chain) {
   if (chain.loads.size() + chain.stored.size() > kMostPlaces)
     throw InternalError("vector code: too many places");
   static CodeStore<T> store;
-  return store.code(chain);
+  return store.code(chain, simd());
 }
 
 bool has_vector_code() {

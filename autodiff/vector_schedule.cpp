@@ -58,14 +58,16 @@ Program program_of(const VectorChain& chain) {
 
 class Scheduler {
  public:
-  Scheduler(const VectorChain& chain, bool doubles)
-      : chain_(chain), doubles_(doubles), program_(program_of(chain)) {}
+  Scheduler(const VectorChain& chain, bool doubles, int registers)
+      : chain_(chain), doubles_(doubles), registers_(registers), program_(program_of(chain)) {}
 
   std::optional<VectorSchedule> run() {
     // Numbers are loaded once, or for each vector again where that takes too many registers.
     for (const bool numbers_stay : {true, false}) {
       order(numbers_stay);
-      if (place_all()) return VectorSchedule{before_, each_, program_.constants};
+      if (!place_all()) continue;
+      keep_constants();
+      return VectorSchedule{before_, each_, program_.constants};
     }
     return std::nullopt;
   }
@@ -202,8 +204,37 @@ class Scheduler {
     from = {};  // it may be an operand twice
   }
 
+  // Registers that nothing needs hold the constants that are used most.
+  void keep_constants() {
+    std::vector<int> spare;
+    for (int r = 0; r < registers_; ++r) {
+      if (r == kVectorRegisters) continue;
+      const auto holds = [&](const Event& e) { return e.result.low == r || e.result.high == r; };
+      if (std::ranges::none_of(before_, holds) && std::ranges::none_of(each_, holds))
+        spare.push_back(r);
+    }
+    std::vector<int> uses(program_.constants.size(), 0);
+    for (const Event& event : each_)
+      for (const Place& operand : event.operands)
+        if (operand.constant >= 0) ++uses[static_cast<std::size_t>(operand.constant)];
+    while (!spare.empty() && std::ranges::any_of(uses, [](int n) { return n > 0; })) {
+      const auto most = std::ranges::max_element(uses);
+      const auto constant = static_cast<int>(most - uses.begin());
+      const int r = spare.back();
+      for (Event& event : each_)
+        for (Place& operand : event.operands)
+          if (operand.constant == constant) operand = {.low = r, .high = r};
+      before_.push_back({.kind = Event::Kind::kConstant,
+                         .number = static_cast<std::size_t>(constant),
+                         .result = {.low = r}});
+      spare.pop_back();
+      *most = 0;
+    }
+  }
+
   const VectorChain& chain_;
-  bool doubles_;
+  const bool doubles_;
+  const int registers_;
   Program program_;
   std::vector<Draft> drafts_;
   std::size_t before_count_ = 0;       // of the drafts
@@ -215,8 +246,9 @@ class Scheduler {
 
 }  // namespace
 
-std::optional<VectorSchedule> vector_schedule(const VectorChain& chain, bool doubles) {
-  return Scheduler(chain, doubles).run();
+std::optional<VectorSchedule> vector_schedule(const VectorChain& chain, bool doubles,
+                                              int registers) {
+  return Scheduler(chain, doubles, registers).run();
 }
 
 }  // namespace jacquard

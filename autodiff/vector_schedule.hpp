@@ -35,8 +35,8 @@ struct VectorSchedule {
     bool operator==(const Place&) const = default;
   };
   struct Event {
-    enum class Kind : std::uint8_t { kLoad, kCompute, kStore } kind;
-    std::size_t number = 0;  // of the load, or of what is stored
+    enum class Kind : std::uint8_t { kLoad, kConstant, kCompute, kStore } kind;
+    std::size_t number = 0;  // of the load, the constant, or of what is stored
     Lane operation{};
     bool wide = false;
     std::uint8_t count = 0, shift = 0;
@@ -47,11 +47,13 @@ struct VectorSchedule {
   std::vector<Recording::Constant> constants;
 };
 
-// The registers of a schedule are 0 to kVectorRegisters - 1: the last one of a processor with AVX2
-// is left to the code.
+// Values are in the registers 0 to kVectorRegisters - 1. The next one, the last of a processor with
+// AVX2, is left to the code.
 constexpr int kVectorRegisters = 15;
 
-// Of a chain of floats or doubles. Nothing if there are not enough registers for it.
-std::optional<VectorSchedule> vector_schedule(const VectorChain& chain, bool doubles);
+// Of a chain of floats or doubles. Nothing if there are not enough registers for its values.
+// Constants are in those of the `registers` of the processor that are free.
+std::optional<VectorSchedule> vector_schedule(const VectorChain& chain, bool doubles,
+                                              int registers = kVectorRegisters + 1);
 
 }  // namespace jacquard

@@ -139,6 +139,19 @@ bool same(const T* a, const T* b, std::int64_t count) {
   return true;
 }
 
+// The kinds of code that this machine runs.
+template <class Each>
+void for_each_kind(const Each& each) {
+  const Simd best = simd();
+  for (const Simd kind : {Simd::kAvx2, Simd::kAvx512}) {
+    if (kind > best) break;
+    limit_simd(kind);
+    CAPTURE(static_cast<int>(kind));
+    each();
+  }
+  limit_simd(Simd::kAvx512);
+}
+
 template <class T>
 void check_chain(const OpChain& chain, Random& random) {
   const VectorCode<T> code = vector_code<T>(chain.of<T>());
@@ -166,7 +179,7 @@ template <class T>
 bool check_if_it_fits(const OpChain& chain, Random& random) {
   if (chain.loads.size() + chain.stored.size() > kMostPlaces) return false;
   if (!fits_registers<T>(chain.of<T>())) return false;
-  check_chain<T>(chain, random);
+  for_each_kind([&] { check_chain<T>(chain, random); });
   return true;
 }
 
