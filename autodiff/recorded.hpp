@@ -53,8 +53,6 @@ struct Recording {
     std::uint8_t count;
     std::array<std::int16_t, 3> operands{};  // numbers of values; ~i is constant number i
     std::uint8_t shift = 0;
-
-    bool operator==(const Instruction&) const = default;
   };
   struct Constant {
     std::uint64_t bits;
@@ -71,6 +69,8 @@ struct Recording {
 
   std::int16_t add(const Instruction& instruction);
   std::int16_t constant(const Constant& wanted);
+  // Instructions whose values nobody needs.
+  void drop_unused();
 };
 
 // What a comparison of recorded numbers gives.
@@ -87,13 +87,13 @@ class Recorded {
   static constexpr bool kWide = sizeof(T) == 8;
   static constexpr bool kWord = std::is_integral_v<T>;
 
-  Recorded(T constant) : constant_(constant) {}
-  template <class Other>
-  requires std::is_arithmetic_v<Other> &&(!std::same_as<Other, T>)explicit Recorded(Other constant)
-      : constant_(static_cast<T>(constant)) {}
+  // A double becomes a float only by name: of plain numbers, the operation would be one of doubles.
+  template <class Number>
+  static constexpr bool kExact = std::same_as<Number, T> || std::integral<Number>;
+  template <class Number>
+  explicit(!kExact<Number>) Recorded(Number constant) : constant_(static_cast<T>(constant)) {}
   Recorded(Recording& in, std::int16_t value) : recording_(&in), value_(value) {}
 
-  Recording* recording() const { return recording_; }  // nullptr: a constant
   std::int16_t operand(Recording& in) const {
     if (recording_ != nullptr) return value_;
     if constexpr (kWide)
@@ -163,6 +163,7 @@ class Recorded {
   // The functions of lanes.hpp, and of std.
   friend Recorded choose(const RecordedTruth& which, const Recorded& yes, const Recorded& no) {
     Recording& r = *which.recording;
+    if (which.wide != kWide) throw InternalError("recorded: a choice by numbers of another width");
     return {r, r.add({Lane::kChoose, kWide, 3, {which.value, yes.operand(r), no.operand(r)}})};
   }
   friend Recorded fused(const Recorded& a, const Recorded& b, const Recorded& c) {
@@ -175,6 +176,10 @@ class Recorded {
     return made(Lane::kAtMost, highest, x);
   }
   friend Recorded sqrt(const Recorded& x) { return made(Lane::kSquareRoot, x); }
+  // Functions of the C library are no instructions: a recording with one of them is not complete.
+  friend Recorded sin(const Recorded& x) { return called(x); }
+  friend Recorded cos(const Recorded& x) { return called(x); }
+  friend Recorded pow(const Recorded& x, const Recorded& y) { return called(x, y); }
 
  private:
   template <class... Operands>
@@ -193,11 +198,17 @@ class Recorded {
     return {r, r.add({operation, kWide, 1, {a.operand(r)}, static_cast<std::uint8_t>(bits)})};
   }
   static RecordedTruth truth(Lane operation, const Recorded& a, const Recorded& b) {
-    const Recorded result = made(operation, a, b);
-    return {result.recording_, result.value_, kWide};
+    Recording& r = recording_of(a, b);
+    return {&r, r.add({operation, kWide, 2, {a.operand(r), b.operand(r)}}), kWide};
+  }
+  template <class... Operands>
+  static Recorded called(const Operands&... operands) {
+    Recording& r = recording_of(operands...);
+    r.complete = false;
+    return {r, std::int16_t{0}};
   }
 
-  Recording* recording_ = nullptr;
+  Recording* recording_ = nullptr;  // nullptr: a constant
   std::int16_t value_ = 0;
   T constant_ = 0;
 };
@@ -222,21 +233,6 @@ Recorded<T> abs(const Recorded<T>& x) {
   return number_of(bits_of(x) & (kAll >> 1));
 }
 
-// Functions of the C library are no instructions: a recording with one of them is not complete.
-template <class T>
-Recorded<T> sin(const Recorded<T>& x) {
-  x.recording()->complete = false;
-  return x;
-}
-template <class T>
-Recorded<T> cos(const Recorded<T>& x) {
-  return sin(x);
-}
-template <class T>
-Recorded<T> pow(const Recorded<T>& x, const Recorded<T>&) {
-  return sin(x);
-}
-
 // What a function of `kArity` numbers does.
 template <class Function, int kArity, class T>
 Recording recorded() {
@@ -253,6 +249,7 @@ Recording recorded() {
   }();
   recording.result = result.operand(recording);
   if (recording.result < 0) throw InternalError("recorded: a function that is constant");
+  recording.drop_unused();
   return recording;
 }
 

@@ -61,11 +61,13 @@ std::vector<std::size_t> TilePasses<T>::order() const {
 template <class T>
 bool TilePasses<T>::has_code(std::size_t n) const {
   const Op& op = *tape_.node(group_.nodes[n]).op;
-  return by_code_ && op.runs != nullptr && runs::recording_of<T>(*op.runs).complete && fits({n});
+  return by_code_ && op.runs != nullptr && op.run_attribute.empty() &&
+         runs::recording_of<T>(*op.runs).complete && fits({n});
 }
 
-// Does the node wait in the open pass for two costly operations, one after the other? Each takes as
-// many instructions as a processor looks ahead, so that it could not begin with the next elements.
+// Would the open pass have two costly operations one after the other, of which the node is the
+// second? Each takes as many instructions as a processor looks ahead, so that it could not begin
+// with the next elements.
 template <class T>
 bool TilePasses<T>::waits_long(std::size_t n, const std::vector<std::size_t>& open) const {
   const auto reads = [&](std::size_t reader, std::size_t of) {
@@ -108,7 +110,7 @@ void TilePasses<T>::find_passes() {
       if (waits || written(id)) close();
       passes_.push_back({{n}, false});
     } else {
-      if (waits && waits_long(n, open)) close();
+      if (waits_long(n, open)) close();
       open.push_back(n);
       if (open.size() == 1 || fits(open)) continue;
       open.pop_back();

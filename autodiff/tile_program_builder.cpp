@@ -5,7 +5,6 @@
 #include "autodiff/error.hpp"
 #include "autodiff/loops.hpp"
 #include "autodiff/runs.hpp"
-#include "autodiff/simd.hpp"
 #include "autodiff/tile_passes.hpp"
 #include "autodiff/tile_program.hpp"
 

@@ -22,15 +22,22 @@ constexpr std::array<std::uint8_t, 64> kMaskBytes = [] {
   return bytes;
 }();
 
+// Number n has the n lowest bits set.
+constexpr std::array<std::uint16_t, 16> kMaskBits = [] {
+  std::array<std::uint16_t, 16> masks{};
+  for (std::size_t n = 0; n < 16; ++n) masks[n] = static_cast<std::uint16_t>((1u << n) - 1);
+  return masks;
+}();
+
 // The same instructions for vectors of 32 bytes, and of 64 where there is AVX-512. Only masks
 // differ: AVX-512 has registers for them, from which and to which comparisons and choices go.
 template <class T>
 class Assembler : public Xbyak::CodeGenerator {
  public:
-  Assembler(const VectorChain& chain, const VectorSchedule& schedule, Simd kind)
+  Assembler(const VectorChain& chain, VectorSchedule schedule, Simd kind)
       : Xbyak::CodeGenerator(Xbyak::DEFAULT_MAX_CODE_SIZE, Xbyak::AutoGrow),
         chain_(chain),
-        schedule_(schedule),
+        schedule_(std::move(schedule)),
         long_(kind == Simd::kAvx512),
         places_(chain.loads.size() + chain.stored.size()) {
     // Sanitizers look for a signature in front of a function.
@@ -117,10 +124,9 @@ class Assembler : public Xbyak::CodeGenerator {
   // The mask of the last elements is in last_, or else at the address end_.
   void make_mask() {
     if (long_) {
-      shr(rest_, kFloat ? 2 : 3);
-      mov(end_, ~std::uint64_t{0});
-      bzhi(end_, end_, rest_);
-      kmovw(last_, end_.cvt32());
+      shr(rest_, kFloat ? 1 : 2);  // two bytes of kMaskBits for each element
+      mov(end_, reinterpret_cast<std::uint64_t>(kMaskBits.data()));
+      kmovw(last_, ptr[end_ + rest_]);
     } else {
       mov(end_, reinterpret_cast<std::uint64_t>(kMaskBytes.data() + kMaskBytes.size() / 2));
       sub(end_, rest_);
@@ -321,8 +327,8 @@ class Assembler : public Xbyak::CodeGenerator {
     });
   }
 
-  const VectorChain& chain_;
-  const VectorSchedule& schedule_;
+  const VectorChain chain_;
+  const VectorSchedule schedule_;
   const bool long_;
   const std::size_t places_;
   Xbyak::Label constants_;
@@ -337,10 +343,10 @@ class CodeStore {
     const auto found = std::ranges::find_if(
         entries_, [&](const Entry& e) { return e.kind == kind && e.chain == chain; });
     if (found != entries_.end()) return found->code;
-    const auto schedule = vector_schedule(chain, sizeof(T) == 8, kind == Simd::kAvx512 ? 32 : 16);
+    auto schedule = vector_schedule(chain, sizeof(T) == 8, kind == Simd::kAvx512 ? 32 : 16);
     if (!schedule) throw InternalError("vector code: too many values for the registers");
     try {
-      auto assembler = std::make_unique<Assembler<T>>(chain, *schedule, kind);
+      auto assembler = std::make_unique<Assembler<T>>(chain, std::move(*schedule), kind);
       entries_.push_back({chain, kind, assembler->code(), std::move(assembler)});
       return entries_.back().code;
     } catch (const Xbyak::Error& error) {
@@ -370,11 +376,12 @@ bool fits_registers(const VectorChain& chain) {
 
 template <class T>
 VectorCode<T> vector_code(const VectorChain& chain) {
-  if (simd() == Simd::kBaseline) return nullptr;
+  const Simd kind = simd();
+  if (kind == Simd::kBaseline) return nullptr;
   if (chain.loads.size() + chain.stored.size() > kMostPlaces)
     throw InternalError("vector code: too many places");
   static CodeStore<T> store;
-  return store.code(chain, simd());
+  return store.code(chain, kind);
 }
 
 bool has_vector_code() {

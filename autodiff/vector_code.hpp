@@ -21,12 +21,12 @@ bool fits_registers(const VectorChain& chain);
 
 // Computes `count` elements. `places` are the addresses of the loads, then those of what is stored.
 // A result may lie where a load does, if no step after the one that gives it reads that load for
-// the first time.
+// the first time; also a step that only copies a load reads it when it is its turn.
 template <class T>
 using VectorCode = void (*)(T* const* places, std::int64_t count);
 
-// The code of a chain that fits, made once in a process; nullptr where the processor has no AVX2,
-// limit_simd() forbids it, or the system gives no memory to run code from.
+// The code of a chain that fits, made once for each kind of processor; nullptr where the processor
+// has no AVX2, limit_simd() forbids it, or the system gives no memory to run code from.
 template <class T>
 VectorCode<T> vector_code(const VectorChain& chain);
 

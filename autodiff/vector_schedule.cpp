@@ -2,55 +2,50 @@
 
 #include <algorithm>
 
-#include "autodiff/error.hpp"
-
 namespace jacquard {
 namespace {
 
 using Event = VectorSchedule::Event;
 using Place = VectorSchedule::Place;
 
-// All steps as one list of instructions, whose operands are numbers of values: the loads, then what
-// the instructions give. ~i is constant number i.
+// All steps as one, whose inputs are the loads.
 struct Program {
-  std::size_t loads;
-  std::vector<Recording::Instruction> instructions;
-  std::vector<Recording::Constant> constants;
-  struct Store {
+  Recording all;
+  struct At {
     std::size_t after;  // so many instructions
     std::int16_t value;
   };
-  std::vector<Store> stores;
+  // A step that gives a load as it is reads it when it is its turn, as others do: later something
+  // may be stored there.
+  std::vector<At> copies = {};
+  std::vector<At> stores = {};
 };
 
 Program program_of(const VectorChain& chain) {
-  Program program{chain.loads.size(), {}, {}, {}};
+  Program program{{.inputs = static_cast<int>(chain.loads.size())}};
   std::vector<std::int16_t> values;  // of the chain
-  for (std::size_t v = 0; v < program.loads; ++v) values.push_back(static_cast<std::int16_t>(v));
-  const auto constant = [&](const Recording::Constant& wanted) {
-    const auto found = std::ranges::find(program.constants, wanted);
-    const auto place = found - program.constants.begin();
-    if (found == program.constants.end()) program.constants.push_back(wanted);
-    return static_cast<std::int16_t>(~place);
-  };
+  for (std::size_t v = 0; v < chain.loads.size(); ++v)
+    values.push_back(static_cast<std::int16_t>(v));
   std::size_t stored = 0;
   for (const VectorChain::Step& step : chain.steps) {
     const Recording& recording = *step.operation;
-    const auto first = static_cast<int>(program.loads + program.instructions.size());
+    const int first = program.all.inputs + static_cast<int>(program.all.instructions.size());
     const auto value = [&](std::int16_t v) {
-      if (v < 0) return constant(recording.constants[static_cast<std::size_t>(~v)]);
+      if (v < 0) return program.all.constant(recording.constants[static_cast<std::size_t>(~v)]);
       if (v >= recording.inputs) return static_cast<std::int16_t>(first + v - recording.inputs);
       return values[step.operands[static_cast<std::size_t>(v)]];
     };
     for (Recording::Instruction instruction : recording.instructions) {
       for (std::size_t i = 0; i < instruction.count; ++i)
         instruction.operands[i] = value(instruction.operands[i]);
-      program.instructions.push_back(instruction);
+      program.all.add(instruction);
     }
     values.push_back(value(recording.result));
+    const Program::At now{program.all.instructions.size(), values.back()};
+    if (values.back() < program.all.inputs) program.copies.push_back(now);
     if (stored == chain.stored.size() || chain.stored[stored] + std::size_t{1} != values.size())
       continue;
-    program.stores.push_back({program.instructions.size(), values.back()});
+    program.stores.push_back(now);
     ++stored;
   }
   return program;
@@ -63,11 +58,13 @@ class Scheduler {
 
   std::optional<VectorSchedule> run() {
     // Numbers are loaded once, or for each vector again where that takes too many registers.
+    const bool has_numbers = std::ranges::find(chain_.loads, true) != chain_.loads.end();
     for (const bool numbers_stay : {true, false}) {
+      if (!numbers_stay && !has_numbers) break;  // the same once more
       order(numbers_stay);
       if (!place_all()) continue;
       keep_constants();
-      return VectorSchedule{before_, each_, program_.constants};
+      return VectorSchedule{before_, each_, program_.all.constants};
     }
     return std::nullopt;
   }
@@ -80,23 +77,27 @@ class Scheduler {
     std::int16_t result = -1;
   };
 
+  std::size_t loads() const { return chain_.loads.size(); }
+
   void order(bool numbers_stay) {
     drafts_.clear();
-    std::vector<bool> is_there(program_.loads, false);
+    std::vector<bool> is_there(loads(), false);
     const auto load = [&](std::size_t v) {
       drafts_.push_back(
           {{.kind = Event::Kind::kLoad, .number = v}, {}, static_cast<std::int16_t>(v)});
       is_there[v] = true;
     };
-    for (std::size_t v = 0; numbers_stay && v < program_.loads; ++v)
+    for (std::size_t v = 0; numbers_stay && v < loads(); ++v)
       if (chain_.loads[v]) load(v);
     before_count_ = drafts_.size();
     const auto need = [&](std::int16_t v) {
       const auto number = static_cast<std::size_t>(v);
-      if (v >= 0 && number < program_.loads && !is_there[number]) load(number);
+      if (v >= 0 && number < loads() && !is_there[number]) load(number);
     };
     std::size_t stored = 0;
     const auto store_after = [&](std::size_t instructions) {
+      for (const Program::At& copy : program_.copies)
+        if (copy.after == instructions) need(copy.value);
       for (; stored < program_.stores.size() && program_.stores[stored].after == instructions;
            ++stored) {
         const std::int16_t value = program_.stores[stored].value;
@@ -106,8 +107,8 @@ class Scheduler {
       }
     };
     store_after(0);
-    for (std::size_t i = 0; i < program_.instructions.size(); ++i) {
-      const Recording::Instruction& in = program_.instructions[i];
+    for (std::size_t i = 0; i < program_.all.instructions.size(); ++i) {
+      const Recording::Instruction& in = program_.all.instructions[i];
       for (std::size_t k = 0; k < in.count; ++k) need(in.operands[k]);
       drafts_.push_back({{.kind = Event::Kind::kCompute,
                           .operation = in.operation,
@@ -115,14 +116,14 @@ class Scheduler {
                           .count = in.count,
                           .shift = in.shift},
                          in.operands,
-                         static_cast<std::int16_t>(program_.loads + i)});
+                         static_cast<std::int16_t>(loads() + i)});
       store_after(i + 1);
     }
     find_last_uses();
   }
 
   void find_last_uses() {
-    last_use_.assign(program_.loads + program_.instructions.size(), 0);
+    last_use_.assign(loads() + program_.all.instructions.size(), 0);
     for (std::size_t e = 0; e < drafts_.size(); ++e) {
       const Draft& draft = drafts_[e];
       if (draft.result >= 0) last_use_[static_cast<std::size_t>(draft.result)] = e;
@@ -213,12 +214,13 @@ class Scheduler {
       if (std::ranges::none_of(before_, holds) && std::ranges::none_of(each_, holds))
         spare.push_back(r);
     }
-    std::vector<int> uses(program_.constants.size(), 0);
+    std::vector<int> uses(program_.all.constants.size(), 0);
     for (const Event& event : each_)
       for (const Place& operand : event.operands)
         if (operand.constant >= 0) ++uses[static_cast<std::size_t>(operand.constant)];
-    while (!spare.empty() && std::ranges::any_of(uses, [](int n) { return n > 0; })) {
+    while (!spare.empty()) {
       const auto most = std::ranges::max_element(uses);
+      if (most == uses.end() || *most == 0) break;
       const auto constant = static_cast<int>(most - uses.begin());
       const int r = spare.back();
       for (Event& event : each_)

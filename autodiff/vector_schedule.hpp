@@ -31,8 +31,6 @@ struct VectorSchedule {
   struct Place {
     int low = -1, high = -1;
     int constant = -1;  // its number, of a value that is in no register
-
-    bool operator==(const Place&) const = default;
   };
   struct Event {
     enum class Kind : std::uint8_t { kLoad, kConstant, kCompute, kStore } kind;

@@ -195,19 +195,9 @@ struct Exponential {
   }
 };
 
-template <class T>
-void exponentials(T* x, std::int64_t n) {
-  if constexpr (!std::is_same_v<T, Quad>) {
-    static const VectorCode<T> code =
-        vector_code<T>({{false}, {{&runs::recording<Exponential, 1, T>(), {0}}}, {1}});
-    const std::array<T*, 2> places{x, x};
-    if (code != nullptr && simd() != Simd::kBaseline) return code(places.data(), n);
-  }
-  for (std::int64_t i = 0; i < n; ++i) x[i] = number::exp(x[i]);
-}
-
-template <class T>
-void softmax_of_row(const T* x, std::int64_t n, T* out) {
+// `exponentials` writes those of so many numbers over them.
+template <class T, class Exponentials>
+void softmax_of_row(const T* x, std::int64_t n, T* out, const Exponentials& exponentials) {
   T largest = x[0];
   for (std::int64_t i = 1; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
   // A shift that is not finite would make NaN of every number.
@@ -217,6 +207,30 @@ void softmax_of_row(const T* x, std::int64_t n, T* out) {
   exponentials(out, n);
   for (std::int64_t i = 0; i < n; ++i) total += out[i];
   for (std::int64_t i = 0; i < n; ++i) out[i] /= total;
+}
+
+template <class T, class Exponentials>
+void softmax_of_rows(const KernelCall<T>& c, const Exponentials& exponentials) {
+  if (c.shape.size() == 0) return;
+  const std::int64_t n = c.shape[c.shape.rank() - 1], rows = c.shape.size() / n;
+  loops::pieces(c.context.pool, rows, std::max<std::int64_t>(1, loops::kGrain / n),
+                [&](std::int64_t a, std::int64_t b) {
+                  for (std::int64_t r = a; r < b; ++r)
+                    softmax_of_row(c.in[0].data + r * n, n, c.out + r * n, exponentials);
+                });
+}
+
+template <class T>
+Prepared<T> prepare_softmax(const ShapeCall&) {
+  const VectorCode<T> code =
+      vector_code<T>({{false}, {{&runs::recording<Exponential, 1, T>(), {0}}}, {1}});
+  if (code == nullptr) return {};
+  return {.run = [code](const KernelCall<T>& c) {
+    softmax_of_rows(c, [code](T* x, std::int64_t n) {
+      const std::array<T*, 2> places{x, x};
+      code(places.data(), n);
+    });
+  }};
 }
 
 // p (g - sum(p g)), so written that no digit is lost where one p is nearly 1. With m the mask of
@@ -241,14 +255,12 @@ constinit const Op softmax_op{
         },
     .derivative = softmax_derivative,
     .kernel = kernel([](const auto& c) {
-      if (c.shape.size() == 0) return;
-      const std::int64_t n = c.shape[c.shape.rank() - 1], rows = c.shape.size() / n;
-      loops::pieces(c.context.pool, rows, std::max<std::int64_t>(1, loops::kGrain / n),
-                    [&](std::int64_t a, std::int64_t b) {
-                      for (std::int64_t r = a; r < b; ++r)
-                        softmax_of_row(c.in[0].data + r * n, n, c.out + r * n);
-                    });
+      softmax_of_rows(c, [](auto* x, std::int64_t n) {
+        for (std::int64_t i = 0; i < n; ++i) x[i] = number::exp(x[i]);
+      });
     }),
+    .prepare_float = prepare_softmax<float>,
+    .prepare_double = prepare_softmax<double>,
     .examples =
         [](const ExampleCall& call) {
           return call.axes[0] == call.shape.rank() - 1 ? kMixes : call.axes[0];

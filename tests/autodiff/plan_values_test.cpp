@@ -70,6 +70,28 @@ TEST_CASE("plan: no value is read before it is written or after its end") {
   check_random_programs<float>({.poison = true}, 1000, 100);
 }
 
+TEST_CASE("plan: a copy is read before something is written over what it copies") {
+  ThreadPool pool(1);
+  Tape tape;
+  const Shape shape{40, 40};
+  const Expr x = tape.input("x", shape), a = tape.input("a", shape), b = tape.input("b", shape);
+  const Expr y = stop_gradient(matmul(x, b)), w = a * a, z = y + w;
+  Feed<double> feed;
+  for (const char* name : {"x", "a", "b"}) {
+    Tensor<double> values(shape, 0.0);
+    for (std::size_t i = 0; i < values.data.size(); ++i)
+      values.data[i] = static_cast<double>((i * 7 + feed.size()) % 5);
+    feed.emplace(name, values);
+  }
+  for (const std::vector<Expr>& roots :
+       {std::vector<Expr>{w, z}, std::vector<Expr>{matmul(w, z)}}) {
+    const auto exact = Interpreter<Quad>(tape, roots).run(testing::cast<Quad>(feed), {});
+    const PlanOptions options{.without_passes = {"following"}};
+    const auto got = run_plan<double>(tape, roots, feed, pool, options, {});
+    for (std::size_t r = 0; r < roots.size(); ++r) CHECK(near(got[r], exact[r]));
+  }
+}
+
 TEST_CASE("plan: the values are the same with every pass switched off") {
   for (const Pass& pass : all_passes()) {
     CAPTURE(pass.name);

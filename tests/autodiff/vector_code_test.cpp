@@ -152,23 +152,48 @@ void for_each_kind(const Each& each) {
   limit_simd(Simd::kAvx512);
 }
 
+// Where results may lie: for each of what is stored a load, or none (-1). Not over a load that a
+// later step is the first to read, or where another result is already.
+std::vector<int> random_places(const OpChain& chain, Random& random) {
+  const std::size_t loads = chain.loads.size(), steps = chain.steps.size();
+  std::vector<std::size_t> first_read(loads, 0);
+  for (std::size_t i = steps; i-- > 0;)
+    for (int k = 0; k < arity_of(*chain.steps[i].op); ++k)
+      if (const std::size_t v = chain.steps[i].operands[static_cast<std::size_t>(k)]; v < loads)
+        first_read[v] = i;
+  std::vector<int> places;
+  for (const std::uint8_t value : chain.stored) {
+    const std::size_t v = below(random, 2 * loads);
+    const bool may = v < loads && !chain.loads[v] && first_read[v] <= value - loads &&
+                     std::ranges::find(places, static_cast<int>(v)) == places.end();
+    places.push_back(may ? static_cast<int>(v) : -1);
+  }
+  return places;
+}
+
 template <class T>
 void check_chain(const OpChain& chain, Random& random) {
   const VectorCode<T> code = vector_code<T>(chain.of<T>());
   REQUIRE((code != nullptr));
-  auto loads = random_loads<T>(chain, random);
+  const auto original = random_loads<T>(chain, random);
   for (const std::int64_t count : {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 64, 77}) {
-    const auto expected = one_by_one<T>(chain, loads, count);
-    std::vector<std::vector<T>> stored(chain.stored.size(), std::vector<T>(kLongest + 1, T(-7)));
+    const auto expected = one_by_one<T>(chain, original, count);
+    auto loads = original;
+    std::vector<std::vector<T>> apart(chain.stored.size(), std::vector<T>(kLongest, T(-7)));
+    const std::vector<int> over = random_places(chain, random);
     std::vector<T*> places;
     for (auto& v : loads) places.push_back(v.data());
-    for (auto& v : stored) places.push_back(v.data());
+    for (std::size_t s = 0; s < over.size(); ++s)
+      places.push_back(over[s] < 0 ? apart[s].data()
+                                   : loads[static_cast<std::size_t>(over[s])].data());
     code(places.data(), count);
     bool right = true;
-    for (std::size_t s = 0; s < stored.size(); ++s) {
-      right = right && same(stored[s].data(), expected[chain.stored[s]].data(), count);
-      for (std::size_t i = static_cast<std::size_t>(count); i < stored[s].size(); ++i)
-        right = right && stored[s][i] == T(-7);  // nothing behind the last element
+    for (std::size_t s = 0; s < over.size(); ++s) {
+      const T* const got = places[loads.size() + s];
+      const std::vector<T>& before = over[s] < 0 ? std::vector<T>(kLongest, T(-7))
+                                                 : original[static_cast<std::size_t>(over[s])];
+      right = right && same(got, expected[chain.stored[s]].data(), count) &&
+              same(got + count, before.data() + count, kLongest - count);  // nothing behind the end
     }
     CAPTURE(count);
     CHECK(right);
@@ -266,6 +291,54 @@ TEST_CASE("chains that need too much are known, and refused") {
   limit_simd(Simd::kBaseline);
   CHECK((vector_code<float>(wide(12)) == nullptr));
   limit_simd(Simd::kAvx512);
+}
+
+TEST_CASE("a copy reads before a later step writes there") {
+  if (!has_vector_code()) return;
+  const Op *copy = &op_named("stop_gradient"), *square = &op_named("square");
+  const OpChain chain{
+      {false, false}, {{copy, {0}}, {square, {1}}, {&op_named("add"), {2, 3}}}, {3, 4}};
+  std::vector<float> r{1, 2, 3}, a{4, 5, 6}, z(3);
+  const std::array<float*, 4> places{r.data(), a.data(), r.data(), z.data()};
+  for_each_kind([&] {
+    r = {1, 2, 3};
+    vector_code<float>(chain.of<float>())(places.data(), 3);
+    CHECK(r == std::vector<float>{16, 25, 36});
+    CHECK(z == std::vector<float>{17, 27, 39});
+  });
+}
+
+namespace {
+
+struct ChoiceOfAnotherWidth {
+  auto operator()(auto x) const {
+    const auto y = widened(x);
+    return narrowed(choose(x < decltype(x)(0), y, y * 2.0));
+  }
+};
+struct PowerOfTwo {
+  auto operator()(auto x) const { return number::pow(decltype(x)(2), x); }
+};
+struct UnusedHalf {
+  auto operator()(auto x) const {
+    const auto unused = x / (x + x);
+    const auto also_unused = unused * unused;
+    static_cast<void>(also_unused);
+    return x * x;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a recording has what its result needs, and refuses what no vector does") {
+  const Recording short_one = recorded<UnusedHalf, 1, double>();
+  CHECK_EQ(short_one.instructions.size(), 1);
+  CHECK_EQ(short_one.result, 1);
+  CHECK(short_one.complete);
+  CHECK(!recorded<PowerOfTwo, 1, float>().complete);
+  CHECK_THROWS_AS((recorded<ChoiceOfAnotherWidth, 1, float>()), InternalError);
+  CHECK(!std::is_convertible_v<double, Recorded<float>>);
+  CHECK(std::is_convertible_v<int, Recorded<float>>);
 }
 
 TEST_CASE("functions that are no instructions of vectors are known") {
