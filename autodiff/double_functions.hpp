@@ -213,7 +213,7 @@ template <AnyDouble D>
                    x.low * parts.inverse * (1.0 - 2.0 * (s - s * s)));
 }
 
-// What a logarithm of `x` - `lowest` is where that is no number above 0.
+// A logarithm's `value` between `lowest`, its pole, and infinity; what it is elsewhere.
 template <AnyDouble D>
 [[gnu::always_inline]] inline D limited_logarithm(D value, D x, double lowest) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();

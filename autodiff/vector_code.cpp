@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "autodiff/error.hpp"
 #include "autodiff/simd.hpp"
@@ -47,6 +47,9 @@ class Assembler : public Xbyak::CodeGenerator {
     readyRE();
   }
 
+  bool is_of(const VectorChain& chain, Simd kind) const {
+    return long_ == (kind == Simd::kAvx512) && chain_ == chain;
+  }
   VectorCode<T> code() const {
     return reinterpret_cast<VectorCode<T>>(const_cast<std::uint8_t*>(getCode()) + kFront);
   }
@@ -340,15 +343,14 @@ class CodeStore {
  public:
   VectorCode<T> code(const VectorChain& chain, Simd kind) {
     const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find_if(
-        entries_, [&](const Entry& e) { return e.kind == kind && e.chain == chain; });
-    if (found != entries_.end()) return found->code;
+    const auto found =
+        std::ranges::find_if(made_, [&](const auto& code) { return code->is_of(chain, kind); });
+    if (found != made_.end()) return (*found)->code();
     auto schedule = vector_schedule(chain, sizeof(T) == 8, kind == Simd::kAvx512 ? 32 : 16);
     if (!schedule) throw InternalError("vector code: too many values for the registers");
     try {
-      auto assembler = std::make_unique<Assembler<T>>(chain, std::move(*schedule), kind);
-      entries_.push_back({chain, kind, assembler->code(), std::move(assembler)});
-      return entries_.back().code;
+      made_.push_back(std::make_unique<Assembler<T>>(chain, std::move(*schedule), kind));
+      return made_.back()->code();
     } catch (const Xbyak::Error& error) {
       const int what = error;
       if (what == Xbyak::ERR_CANT_ALLOC || what == Xbyak::ERR_CANT_PROTECT) return nullptr;
@@ -357,14 +359,8 @@ class CodeStore {
   }
 
  private:
-  struct Entry {
-    VectorChain chain;
-    Simd kind;
-    VectorCode<T> code;
-    std::unique_ptr<Assembler<T>> assembler;
-  };
   std::mutex mutex_;
-  std::deque<Entry> entries_;  // few, and they stay where they are
+  std::vector<std::unique_ptr<Assembler<T>>> made_;  // few
 };
 
 }  // namespace
